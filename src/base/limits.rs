@@ -1,0 +1,34 @@
+//! Every limit of the project, in one place. A queue without a limit here is a defect.
+
+/// Lowest port chosen for a program that did not bind (RFC 6335: the dynamic range).
+pub const EPHEMERAL_FIRST: u16 = 49152;
+/// Highest such port.
+pub const EPHEMERAL_LAST: u16 = 65535;
+
+/// TCP connections in one engine.
+pub const TCP_CONNECTIONS: usize = 65_536;
+/// Half-open connections (SYN received) of one listener.
+pub const TCP_SYN_QUEUE: usize = 1_024;
+/// Default size of a connection's send buffer, bytes.
+pub const TCP_SEND_BUFFER: usize = 1 << 20;
+/// Default size of a connection's receive buffer, bytes.
+pub const TCP_RECEIVE_BUFFER: usize = 2 << 20;
+/// Disjoint out-of-order ranges remembered for one connection.
+pub const TCP_OUT_OF_ORDER_RANGES: usize = 64;
+
+/// Neighbours (ARP and ND) remembered for one interface.
+pub const NEIGHBORS: usize = 1_024;
+/// Packets that wait for one neighbour to be resolved.
+pub const NEIGHBOR_PENDING: usize = 16;
+/// Datagrams under reassembly at once.
+pub const REASSEMBLIES: usize = 64;
+/// Bytes held for reassembly in all.
+pub const REASSEMBLY_BYTES: usize = 4 << 20;
+/// ICMP errors sent per second, at most.
+pub const ICMP_ERRORS_PER_SECOND: u32 = 1_000;
+/// Frames that wait to leave one interface.
+pub const TRANSMIT_QUEUE: usize = 1_024;
+/// UDP datagrams that wait for the engine.
+pub const UDP_QUEUE: usize = 1_024;
+/// Largest IP packet, and so the largest frame buffer without its Ethernet header.
+pub const IP_PACKET_MAX: usize = 65_535;

@@ -1,0 +1,12 @@
+//! Words that every room uses: time, addresses, errors, limits, seeded randomness.
+pub mod addr;
+pub mod error;
+pub mod frame;
+pub mod limits;
+pub mod rng;
+pub mod time;
+
+pub use addr::{Cidr, FourTuple, MacAddr};
+pub use error::NetError;
+pub use rng::Rng;
+pub use time::Instant;

@@ -1,0 +1,331 @@
+//! The control channel between programs and the engine: messages and their bytes.
+//!
+//! A unix seqpacket socket at [`super::name::Role::Control`]: one request a packet, one reply a
+//! packet. Programs connect, ask, and hang up (nothing stays open in the program); the engine bounds
+//! how many are connected and how long. Integers are little-endian. `decode` never panics: both
+//! sides are input to the other.
+//!
+//! A [`ConnectRequest`] is the first bytes on the stream to the gateway instead.
+use crate::base::addr::{IpAddr, SocketAddr};
+use crate::base::{FourTuple, time::Duration};
+use crate::net::brief::Brief;
+
+/// Longest packet on the control channel, bytes.
+pub const PACKET_MAX: usize = 32 * 1024;
+
+/// What a program (or the tool) asks of the engine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// `listen` was called. Reply: `Errno(0)`.
+    Listen {
+        /// The listener's address.
+        local: SocketAddr,
+        /// `::` that also takes IPv4.
+        dual: bool,
+        /// As given to `listen`.
+        backlog: u32,
+    },
+    /// Why did this connection end? Reply: `Errno`, 0 if it did not or nobody remembers.
+    EndReason(FourTuple),
+    /// Set an option of a wire connection. Reply: `Errno`.
+    SetOption(FourTuple, WireOption),
+    /// `TCP_INFO`. Reply: `Info` (bytes of Linux's `struct tcp_info`) or `Errno`.
+    Info(FourTuple),
+    /// Make a proxy datagram socket for this pair. Reply: `Errno`, 0 once it is bound.
+    UdpProxy(FourTuple),
+    /// Last error of datagrams of this pair, and clear it. Reply: `Errno`.
+    UdpError(FourTuple),
+    /// Everything `understudy ss` and `status` show. Reply: `Text` packets (JSON when joined), the
+    /// last one empty.
+    Snapshot,
+    /// The net's brief (`net::brief`), as text. Reply: one `Text`.
+    Brief,
+    /// Capture frames as pcapng into the descriptor sent with this packet (SCM_RIGHTS) until its
+    /// other end is closed. Reply: `Errno`.
+    Capture,
+    /// End the engine. Reply: `Errno(0)`.
+    Stop,
+}
+
+/// The engine's answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// An errno; 0 for success.
+    Errno(u8),
+    /// Bytes of a C structure.
+    Info(Vec<u8>),
+    /// Text, perhaps one of several pieces.
+    Text(String),
+}
+
+/// Options of a wire connection that a program can set. Times in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum OptionKind {
+    NoDelay = 1,
+    Cork = 2,
+    KeepAlive = 3,
+    KeepIdleMs = 4,
+    KeepIntervalMs = 5,
+    KeepCount = 6,
+    UserTimeoutMs = 7,
+    MaxSegment = 8,
+    SynCount = 9,
+    Ttl = 10,
+    Tos = 11,
+    /// 1: send what is left, but with RST instead of FIN at close (`SO_LINGER` 0).
+    LingerZero = 12,
+}
+
+impl OptionKind {
+    const ALL: [OptionKind; 12] = [
+        Self::NoDelay,
+        Self::Cork,
+        Self::KeepAlive,
+        Self::KeepIdleMs,
+        Self::KeepIntervalMs,
+        Self::KeepCount,
+        Self::UserTimeoutMs,
+        Self::MaxSegment,
+        Self::SynCount,
+        Self::Ttl,
+        Self::Tos,
+        Self::LingerZero,
+    ];
+}
+
+/// One option and its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WireOption {
+    /// Which.
+    pub kind: OptionKind,
+    /// Its value.
+    pub value: u32,
+}
+
+/// What a program writes to the gateway to be connected; the rest of the message is padding that
+/// makes the socket unwritable until the engine has consumed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectRequest {
+    /// Length in bytes of the whole message, padding included.
+    pub length: u32,
+    /// The connection wanted.
+    pub tuple: FourTuple,
+    /// Options set before `connect`.
+    pub options: Vec<WireOption>,
+}
+
+const CONNECT_MAGIC: [u8; 4] = *b"usC1";
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn u8(&mut self, v: u8) -> &mut Self {
+        self.0.push(v);
+        self
+    }
+    fn u32(&mut self, v: u32) -> &mut Self {
+        self.0.extend_from_slice(&v.to_le_bytes());
+        self
+    }
+    fn addr(&mut self, a: SocketAddr) -> &mut Self {
+        match a.ip() {
+            IpAddr::V4(ip) => self.u8(4).0.extend_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => self.u8(6).0.extend_from_slice(&ip.octets()),
+        }
+        self.0.extend_from_slice(&a.port().to_le_bytes());
+        self
+    }
+    fn tuple(&mut self, t: FourTuple) -> &mut Self {
+        self.addr(t.local).addr(t.remote)
+    }
+    fn option(&mut self, o: WireOption) -> &mut Self {
+        self.u8(o.kind as u8).u32(o.value)
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.0.split_first_chunk::<N>()?;
+        self.0 = tail;
+        Some(*head)
+    }
+    fn u8(&mut self) -> Option<u8> {
+        self.take::<1>().map(|[b]| b)
+    }
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+    fn addr(&mut self) -> Option<SocketAddr> {
+        let ip: IpAddr = match self.u8()? {
+            4 => self.take::<4>()?.into(),
+            6 => self.take::<16>()?.into(),
+            _ => return None,
+        };
+        Some(SocketAddr::new(ip, u16::from_le_bytes(self.take()?)))
+    }
+    fn tuple(&mut self) -> Option<FourTuple> {
+        Some(FourTuple { local: self.addr()?, remote: self.addr()? })
+    }
+    fn option(&mut self) -> Option<WireOption> {
+        let kind = self.u8()?;
+        let kind = OptionKind::ALL.into_iter().find(|k| *k as u8 == kind)?;
+        Some(WireOption { kind, value: self.u32()? })
+    }
+    fn rest(&mut self) -> &'a [u8] {
+        core::mem::take(&mut self.0)
+    }
+}
+
+impl Request {
+    /// The request as one packet.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer(Vec::with_capacity(64));
+        match self {
+            Self::Listen { local, dual, backlog } => {
+                w.u8(1).addr(*local).u8(u8::from(*dual)).u32(*backlog)
+            }
+            Self::EndReason(t) => w.u8(2).tuple(*t),
+            Self::SetOption(t, o) => w.u8(3).tuple(*t).option(*o),
+            Self::Info(t) => w.u8(4).tuple(*t),
+            Self::UdpProxy(t) => w.u8(5).tuple(*t),
+            Self::UdpError(t) => w.u8(6).tuple(*t),
+            Self::Snapshot => w.u8(7),
+            Self::Brief => w.u8(8),
+            Self::Capture => w.u8(9),
+            Self::Stop => w.u8(10),
+        };
+        w.0
+    }
+    /// Reads a packet; `None` if it is no request.
+    pub fn decode(packet: &[u8]) -> Option<Request> {
+        let mut r = Reader(packet);
+        Some(match r.u8()? {
+            1 => Self::Listen { local: r.addr()?, dual: r.u8()? != 0, backlog: r.u32()? },
+            2 => Self::EndReason(r.tuple()?),
+            3 => Self::SetOption(r.tuple()?, r.option()?),
+            4 => Self::Info(r.tuple()?),
+            5 => Self::UdpProxy(r.tuple()?),
+            6 => Self::UdpError(r.tuple()?),
+            7 => Self::Snapshot,
+            8 => Self::Brief,
+            9 => Self::Capture,
+            10 => Self::Stop,
+            _ => return None,
+        })
+    }
+}
+
+impl Reply {
+    /// The reply as one packet.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer(Vec::with_capacity(16));
+        match self {
+            Self::Errno(e) => {
+                w.u8(1).u8(*e);
+            }
+            Self::Info(bytes) => w.u8(2).0.extend_from_slice(bytes),
+            Self::Text(text) => w.u8(3).0.extend_from_slice(text.as_bytes()),
+        }
+        w.0
+    }
+    /// Reads a packet; `None` if it is no reply.
+    pub fn decode(packet: &[u8]) -> Option<Reply> {
+        let mut r = Reader(packet);
+        Some(match r.u8()? {
+            1 => Self::Errno(r.u8()?),
+            2 => Self::Info(r.rest().to_vec()),
+            3 => Self::Text(String::from_utf8(r.rest().to_vec()).ok()?),
+            _ => return None,
+        })
+    }
+}
+
+impl ConnectRequest {
+    /// Enough bytes to hold any request without its padding.
+    pub const HEADER_MAX: usize = 256;
+
+    /// The message, padded with zeros to `self.length` (at least to the length of its header).
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer(Vec::with_capacity(self.length as usize));
+        w.0.extend_from_slice(&CONNECT_MAGIC);
+        w.u32(self.length).tuple(self.tuple).u8(self.options.len() as u8);
+        for option in &self.options {
+            w.option(*option);
+        }
+        let length = w.0.len().max(self.length as usize);
+        w.0.resize(length, 0);
+        w.0[4..8].copy_from_slice(&(length as u32).to_le_bytes());
+        w.0
+    }
+    /// Reads the head of a message (up to [`Self::HEADER_MAX`] bytes of it).
+    pub fn decode(head: &[u8]) -> Option<ConnectRequest> {
+        let mut r = Reader(head);
+        if r.take::<4>()? != CONNECT_MAGIC {
+            return None;
+        }
+        let (length, tuple, count) = (r.u32()?, r.tuple()?, r.u8()?);
+        let options = (0..count).map(|_| r.option()).collect::<Option<Vec<_>>>()?;
+        Some(ConnectRequest { length, tuple, options })
+    }
+}
+
+/// A duration as the channel carries it; saturates.
+pub fn millis(d: Duration) -> u32 {
+    u32::try_from(d.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// Whether `uid` may be in the net, by the brief's users alone (`SameOrRoot` needs both sides).
+pub fn may_join(brief: &Brief, uid: u32, other: u32) -> bool {
+    use crate::net::brief::Users;
+    match &brief.users {
+        Users::Any => true,
+        Users::Only(list) => uid == 0 || list.contains(&uid),
+        Users::SameOrRoot => uid == other || uid == 0 || other == 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuple() -> FourTuple {
+        FourTuple { local: "10.0.0.2:80".parse().unwrap(), remote: "10.0.0.9:5".parse().unwrap() }
+    }
+
+    #[test]
+    fn requests_survive_the_round_trip() {
+        let six = FourTuple { local: "[::1]:1".parse().unwrap(), remote: "[fd00::1]:2".parse().unwrap() };
+        let option = WireOption { kind: OptionKind::KeepIdleMs, value: 60_000 };
+        for request in [
+            Request::Listen { local: six.local, dual: true, backlog: 511 },
+            Request::EndReason(tuple()),
+            Request::SetOption(six, option),
+            Request::Info(tuple()),
+            Request::UdpProxy(tuple()),
+            Request::UdpError(six),
+            Request::Snapshot,
+            Request::Brief,
+            Request::Capture,
+            Request::Stop,
+        ] {
+            assert_eq!(Request::decode(&request.encode()), Some(request));
+        }
+        let connect = ConnectRequest { length: 53_000, tuple: six, options: vec![option; 3] };
+        let bytes = connect.encode();
+        assert_eq!(bytes.len(), 53_000);
+        assert_eq!(ConnectRequest::decode(&bytes[..ConnectRequest::HEADER_MAX]), Some(connect));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn decoding_never_panics(bytes in proptest::collection::vec(0u8..=255, 0..200)) {
+            let _ = Request::decode(&bytes);
+            let _ = Reply::decode(&bytes);
+            let _ = ConnectRequest::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Abstract unix names: how a descriptor describes itself.
+//!
+//! Every socket object is bound to a name in the kernel's abstract unix namespace, which is thereby
+//! the registry of ports: `EADDRINUSE`, `ECONNREFUSED` and clean-up after a crash are the kernel's.
+//! A name is ASCII after the leading NUL, so that `ss -x` and `/proc/net/unix` show it readably:
+//!
+//! ```text
+//! us1<net:8 hex><kind><family><slot:2 hex><local addr hex><local port:4 hex>[<remote addr><port>]
+//! ```
+use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::fmt::Write;
+
+/// Longest name, without the leading NUL (`sun_path` has 108 bytes).
+pub const NAME_MAX: usize = 107;
+const MAGIC: &str = "us1";
+
+/// Which net: a hash of its name; 0 is `local`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct NetId(pub u32);
+
+/// TCP or UDP. Their names live in different kernel namespaces (stream and datagram sockets).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Transport {
+    /// Stream.
+    Tcp,
+    /// Datagram.
+    Udp,
+}
+
+/// Which of several sockets that share one address and port.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Slot {
+    /// Bound without `SO_REUSEPORT` (TCP) or `SO_REUSEADDR` (UDP): the only one.
+    Exclusive,
+    /// The n-th of a group, 0..[`Slot::SHARED`].
+    Shared(u8),
+}
+
+impl Slot {
+    /// How many sockets may share an address and port.
+    pub const SHARED: u8 = 16;
+    const EXCLUSIVE: u8 = 0xff;
+
+    const fn to_byte(self) -> u8 {
+        match self {
+            Slot::Exclusive => Self::EXCLUSIVE,
+            Slot::Shared(n) => n,
+        }
+    }
+    fn from_byte(byte: u8) -> Option<Slot> {
+        match byte {
+            Self::EXCLUSIVE => Some(Slot::Exclusive),
+            n if n < Self::SHARED => Some(Slot::Shared(n)),
+            _ => None,
+        }
+    }
+}
+
+/// What a socket object is, as its name says it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// A bound stream socket (kind `l`), listening or about to: `tcp 10.0.0.2:80`.
+    Listener {
+        /// Its address; unspecified for a wildcard. A v6 wildcard that also takes v4 says so in `dual`.
+        local: SocketAddr,
+        /// `::` that also takes IPv4 (`IPV6_V6ONLY` off).
+        dual: bool,
+        /// Its place in a group.
+        slot: Slot,
+    },
+    /// A connecting stream socket (kind `e`): `tcp 10.0.0.2:50123 > 10.0.0.7:80`. The engine's side
+    /// of a wire connection has the remote host as `local`: names say who holds the socket.
+    Endpoint {
+        /// The holder's end.
+        local: SocketAddr,
+        /// The other end.
+        remote: SocketAddr,
+    },
+    /// A datagram socket (kind `d`).
+    Datagram {
+        /// Its address; unspecified for a wildcard.
+        local: SocketAddr,
+        /// `::` that also takes IPv4.
+        dual: bool,
+        /// Its place in a group.
+        slot: Slot,
+    },
+    /// The engine's datagram socket that stands for a remote host (kind `p`): what is sent to it
+    /// goes out on the wire to `remote`; what comes from it came from there.
+    Proxy {
+        /// The program's end.
+        local: SocketAddr,
+        /// The host on the wire.
+        remote: SocketAddr,
+    },
+    /// Where wire connections (stream) and wire datagrams (datagram) enter the engine (kind `g`).
+    Gateway,
+    /// The engine's control channel (seqpacket, kind `c`).
+    Control,
+}
+
+/// A whole name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Name {
+    /// The net it belongs to.
+    pub net: NetId,
+    /// What it is.
+    pub role: Role,
+}
+
+/// An encoded name (without the leading NUL), on the stack: no allocation.
+#[derive(Clone, Copy)]
+pub struct NameBuf {
+    bytes: [u8; NAME_MAX],
+    len: usize,
+}
+
+impl NameBuf {
+    /// The bytes to put behind `sun_path[0] == 0`.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+impl Write for NameBuf {
+    fn write_str(&mut self, s: &str) -> core::fmt::Result {
+        let room = self.bytes.get_mut(self.len..self.len + s.len()).ok_or(core::fmt::Error)?;
+        room.copy_from_slice(s.as_bytes());
+        self.len += s.len();
+        Ok(())
+    }
+}
+
+impl Name {
+    /// The name as bytes.
+    pub fn encode(&self) -> NameBuf {
+        let mut out = NameBuf { bytes: [0; NAME_MAX], len: 0 };
+        // Cannot fail: the longest name (two v6 ends) has 88 bytes.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut NameBuf) -> core::fmt::Result {
+        write!(out, "{MAGIC}{:08x}", self.net.0)?;
+        match self.role {
+            Role::Listener { local, dual, slot } => write_bound(out, 'l', local, dual, slot),
+            Role::Datagram { local, dual, slot } => write_bound(out, 'd', local, dual, slot),
+            Role::Endpoint { local, remote } => write_pair(out, 'e', local, remote),
+            Role::Proxy { local, remote } => write_pair(out, 'p', local, remote),
+            Role::Gateway => out.write_char('g'),
+            Role::Control => out.write_char('c'),
+        }
+    }
+
+    /// Reads a name (without the leading NUL). `None`: not one of ours. Never panics.
+    pub fn decode(bytes: &[u8]) -> Option<Name> {
+        let text = core::str::from_utf8(bytes).ok()?;
+        let mut r = Reader(text.strip_prefix(MAGIC)?);
+        let net = NetId(r.hex(8)? as u32);
+        let role = match r.char()? {
+            'l' => {
+                let (local, dual, slot) = r.bound()?;
+                Role::Listener { local, dual, slot }
+            }
+            'd' => {
+                let (local, dual, slot) = r.bound()?;
+                Role::Datagram { local, dual, slot }
+            }
+            'e' => {
+                let (local, remote) = r.pair()?;
+                Role::Endpoint { local, remote }
+            }
+            'p' => {
+                let (local, remote) = r.pair()?;
+                Role::Proxy { local, remote }
+            }
+            'g' => Role::Gateway,
+            'c' => Role::Control,
+            _ => return None,
+        };
+        r.0.is_empty().then_some(Name { net, role })
+    }
+}
+
+fn write_bound(
+    out: &mut NameBuf,
+    kind: char,
+    local: SocketAddr,
+    dual: bool,
+    slot: Slot,
+) -> core::fmt::Result {
+    let family = match (local.is_ipv4(), dual) {
+        (true, _) => '4',
+        (false, false) => '6',
+        (false, true) => 'd',
+    };
+    write!(out, "{kind}{family}{:02x}", slot.to_byte())?;
+    write_addr(out, local)
+}
+
+fn write_pair(
+    out: &mut NameBuf,
+    kind: char,
+    local: SocketAddr,
+    remote: SocketAddr,
+) -> core::fmt::Result {
+    write!(out, "{kind}{}", if local.is_ipv4() { '4' } else { '6' })?;
+    write_addr(out, local)?;
+    write_addr(out, remote)
+}
+
+fn write_addr(out: &mut NameBuf, addr: SocketAddr) -> core::fmt::Result {
+    match addr.ip() {
+        IpAddr::V4(ip) => write!(out, "{:08x}", u32::from(ip))?,
+        IpAddr::V6(ip) => write!(out, "{:032x}", u128::from(ip))?,
+    }
+    write!(out, "{:04x}", addr.port())
+}
+
+struct Reader<'a>(&'a str);
+
+impl Reader<'_> {
+    fn char(&mut self) -> Option<char> {
+        let c = self.0.chars().next()?;
+        self.0 = &self.0[c.len_utf8()..];
+        Some(c)
+    }
+    fn hex(&mut self, digits: usize) -> Option<u128> {
+        let (head, tail) = (self.0.get(..digits)?, self.0.get(digits..)?);
+        // `from_str_radix` takes a sign; a name has none.
+        if !head.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        self.0 = tail;
+        u128::from_str_radix(head, 16).ok()
+    }
+    fn addr(&mut self, v4: bool) -> Option<SocketAddr> {
+        let ip: IpAddr = if v4 {
+            Ipv4Addr::from(self.hex(8)? as u32).into()
+        } else {
+            Ipv6Addr::from(self.hex(32)?).into()
+        };
+        Some(SocketAddr::new(ip, self.hex(4)? as u16))
+    }
+    fn bound(&mut self) -> Option<(SocketAddr, bool, Slot)> {
+        let family = self.char()?;
+        let slot = Slot::from_byte(self.hex(2)? as u8)?;
+        match family {
+            '4' => Some((self.addr(true)?, false, slot)),
+            '6' => Some((self.addr(false)?, false, slot)),
+            'd' => Some((self.addr(false)?, true, slot)),
+            _ => None,
+        }
+    }
+    fn pair(&mut self) -> Option<(SocketAddr, SocketAddr)> {
+        let v4 = match self.char()? {
+            '4' => true,
+            '6' => false,
+            _ => return None,
+        };
+        Some((self.addr(v4)?, self.addr(v4)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_the_round_trip() {
+        let v4: SocketAddr = "10.0.0.2:80".parse().unwrap();
+        let v6: SocketAddr = "[fd00::7]:50123".parse().unwrap();
+        let far: SocketAddr = "[2001:db8::1]:443".parse().unwrap();
+        for role in [
+            Role::Listener { local: v4, dual: false, slot: Slot::Exclusive },
+            Role::Listener { local: v6, dual: true, slot: Slot::Shared(3) },
+            Role::Endpoint { local: v4, remote: "1.2.3.4:5".parse().unwrap() },
+            Role::Endpoint { local: v6, remote: far },
+            Role::Datagram { local: v6, dual: false, slot: Slot::Shared(15) },
+            Role::Proxy { local: v6, remote: far },
+            Role::Gateway,
+            Role::Control,
+        ] {
+            let name = Name { net: NetId(0xdead_beef), role };
+            let bytes = name.encode();
+            assert!(bytes.as_bytes().len() < NAME_MAX);
+            assert_eq!(Name::decode(bytes.as_bytes()), Some(name));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn decode_never_panics(bytes in proptest::collection::vec(0u8..=255, 0..120)) {
+            let _ = Name::decode(&bytes);
+        }
+        #[test]
+        fn decode_of_damaged_names_never_panics(at in 0usize..60, byte in 0u8..=255) {
+            let name = Name { net: NetId(7), role: Role::Endpoint {
+                local: "10.0.0.2:80".parse().unwrap(), remote: "10.0.0.3:81".parse().unwrap() } };
+            let mut bytes = name.encode().as_bytes().to_vec();
+            if at < bytes.len() { bytes[at] = byte; }
+            let _ = Name::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The words in which the stack speaks to whoever drives it (the engine, the simulator, a test).
+pub use crate::base::frame::{Medium, Offload, RxChecksum, TxFrame, TxOffload};
+use crate::base::{Cidr, FourTuple, MacAddr, NetError, addr::*, rng::Secret};
+
+/// An interface of the stack: index in order of `add_interface`. The loopback is [`IfIndex::LOOPBACK`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct IfIndex(pub u16);
+
+impl IfIndex {
+    /// The stack's own loopback (127.0.0.1/8, ::1, and every address of its own).
+    pub const LOOPBACK: IfIndex = IfIndex(0);
+}
+
+/// An interface, as the stack is told of it.
+#[derive(Clone, Debug)]
+pub struct InterfaceConfig {
+    /// A name for messages, e.g. `eth0`.
+    pub name: String,
+    /// What its frames are.
+    pub medium: Medium,
+    /// Our address on it (ignored for [`Medium::Ip`]).
+    pub mac: MacAddr,
+    /// Largest IP packet, bytes.
+    pub mtu: u16,
+    /// Our addresses. Each also makes an on-link route to its prefix.
+    pub addresses: Vec<Cidr>,
+    /// What the link does for us.
+    pub offload: Offload,
+}
+
+/// A route. The longest prefix wins; then the lowest metric; then the first added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Destinations.
+    pub prefix: Cidr,
+    /// The gateway, or `None` when the destination is on the link.
+    pub via: Option<IpAddr>,
+    /// Where it leaves.
+    pub interface: IfIndex,
+    /// Lower is better.
+    pub metric: u32,
+}
+
+/// The stack's configuration, apart from interfaces and routes.
+#[derive(Clone, Debug)]
+pub struct StackConfig {
+    /// Seed of the generator for jitter and the like.
+    pub seed: u64,
+    /// Key for sequence numbers, ports and table hashes; from the system's entropy.
+    pub secret: Secret,
+    /// TCP's defaults for new connections.
+    pub tcp: crate::stack::tcp::TcpConfig,
+    /// Answer echo requests.
+    pub answer_echo: bool,
+}
+
+/// A TCP connection's handle. Never reused for another connection (slot and generation).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnId {
+    /// Place in the table.
+    pub slot: u32,
+    /// How often that place had been used before.
+    pub generation: u32,
+}
+
+/// What happened. Level information is asked for (`tcp_status`); events only say where to look.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A listener's handshake is complete: the connection is established and waits to be adopted
+    /// (or refused with `tcp_abort`).
+    TcpAccepted {
+        /// The new connection.
+        conn: ConnId,
+        /// Its ends.
+        tuple: FourTuple,
+    },
+    /// Something of this connection changed: state, bytes to read, room to write, error, end. At most
+    /// one such event per connection is queued at any time.
+    TcpChanged(ConnId),
+    /// A datagram for one of our addresses. Nobody there: `udp_refuse`.
+    UdpArrived(UdpDatagram),
+    /// An ICMP error answered a datagram of ours.
+    UdpFailed {
+        /// Our end and the destination that failed.
+        tuple: FourTuple,
+        /// Why.
+        error: NetError,
+    },
+}
+
+/// A received datagram.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UdpDatagram {
+    /// Where it arrived: `local` is its destination (may be multicast or broadcast), `remote` its source.
+    pub tuple: FourTuple,
+    /// The interface it came through.
+    pub interface: IfIndex,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// The head of the IP packet (header and 8 bytes or more), to be quoted by `udp_refuse`.
+    pub quote: Vec<u8>,
+}
+
+/// Options of an outgoing datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UdpSendOptions {
+    /// Time to live or hop limit; `None` for 64 (1 for multicast).
+    pub ttl: Option<u8>,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// Whether a broadcast destination is allowed (`SO_BROADCAST`).
+    pub broadcast: bool,
+}
+
+impl Default for UdpSendOptions {
+    fn default() -> Self {
+        Self { ttl: None, tos: 0, broadcast: true }
+    }
+}

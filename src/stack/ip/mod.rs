@@ -1,0 +1,1 @@
+//! IP: IPv4 and IPv6, routes, neighbours, fragments, ICMP. (being built)

@@ -1,0 +1,236 @@
+//! The words in which TCP speaks to the rest of the stack.
+use crate::base::{FourTuple, NetError, addr::IpAddr, time::Duration};
+
+/// Defaults for new connections, per net.
+#[derive(Clone, Debug)]
+pub struct TcpConfig {
+    /// Bytes that a connection holds until they are acknowledged.
+    pub send_buffer: usize,
+    /// Bytes that a connection holds until the program reads them: the largest window offered.
+    pub receive_buffer: usize,
+    /// SYN retransmissions before a connect fails with `TimedOut` (Linux `tcp_syn_retries`, 6).
+    pub syn_retries: u8,
+    /// Retransmissions before an established connection fails (Linux `tcp_retries2`, 15).
+    pub retries: u8,
+    /// Lower bound of the retransmission timeout (RFC 6298 says 1 s, Linux does 200 ms).
+    pub rto_min: Duration,
+    /// Upper bound (Linux: 120 s).
+    pub rto_max: Duration,
+    /// 2 MSL (Linux: 60 s).
+    pub time_wait: Duration,
+    /// How long an orphan waits in FIN-WAIT-2 (Linux: 60 s).
+    pub fin_wait2: Duration,
+    /// Offer window scaling (RFC 7323).
+    pub window_scaling: bool,
+    /// Offer timestamps (RFC 7323).
+    pub timestamps: bool,
+    /// Congestion control by name: `reno` now; more later.
+    pub congestion: String,
+}
+
+/// Options of one connection, set before or during its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// `TCP_NODELAY`: Nagle's algorithm off.
+    pub nodelay: bool,
+    /// `TCP_CORK`: only full segments until it is taken off (or 200 ms).
+    pub cork: bool,
+    /// `SO_KEEPALIVE`.
+    pub keepalive: bool,
+    /// `TCP_KEEPIDLE`.
+    pub keepidle: Duration,
+    /// `TCP_KEEPINTVL`.
+    pub keepintvl: Duration,
+    /// `TCP_KEEPCNT`.
+    pub keepcnt: u8,
+    /// `TCP_USER_TIMEOUT`; zero for the default.
+    pub user_timeout: Duration,
+    /// `TCP_MAXSEG` set before connecting; 0 for the path's.
+    pub max_segment: u16,
+    /// `TCP_SYNCNT`; 0 for the net's default.
+    pub syn_count: u8,
+    /// `IP_TTL` / `IPV6_UNICAST_HOPS`.
+    pub ttl: u8,
+    /// `IP_TOS` / `IPV6_TCLASS`.
+    pub tos: u8,
+    /// `TCP_CONGESTION`; empty for the net's default.
+    pub congestion: String,
+}
+
+/// What TCP must know of the way to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Largest IP packet, bytes.
+    pub mtu: u16,
+    /// Largest super-segment (IP packet length, bytes) that the link cuts itself; 0 for none.
+    pub tso_max: u32,
+}
+
+/// A connection's state, RFC 9293 3.3.2. The numbers are Linux's (`TCP_INFO`, `ss`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum State {
+    /// Data flows.
+    Established = 1,
+    /// Our SYN is out.
+    SynSent = 2,
+    /// Both SYNs are out, ours not yet acknowledged.
+    SynReceived = 3,
+    /// Our FIN is out.
+    FinWait1 = 4,
+    /// Our FIN is acknowledged.
+    FinWait2 = 5,
+    /// Both sides closed; old segments die out.
+    TimeWait = 6,
+    /// Gone.
+    Closed = 7,
+    /// The peer's FIN is in.
+    CloseWait = 8,
+    /// The peer's FIN is in and ours is out.
+    LastAck = 9,
+    /// Waits for SYNs.
+    Listen = 10,
+    /// Both FINs crossed.
+    Closing = 11,
+}
+
+/// What a program (through the engine) may do with a connection right now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TcpStatus {
+    /// RFC state.
+    pub state: State,
+    /// Bytes in order, ready to be read.
+    pub readable: usize,
+    /// Free bytes of the send buffer (0 before the handshake is done and after our FIN).
+    pub writable: usize,
+    /// The peer's FIN is in and all before it has been received (some may still be unread).
+    pub remote_closed: bool,
+    /// Everything we were given has been acknowledged, our FIN (if any) included.
+    pub all_acknowledged: bool,
+    /// Why it ended, once it has. A connection that ended keeps its handle until `release`.
+    pub error: Option<NetError>,
+}
+
+/// A segment on its way out, for IP to wrap. `bytes` holds the TCP header (checksum 0) and payload.
+#[derive(Clone, Debug)]
+pub struct SegmentOut {
+    /// Source and destination.
+    pub tuple: FourTuple,
+    /// Header and payload. Reused: the buffer keeps its capacity.
+    pub bytes: Vec<u8>,
+    /// TCP header length in bytes.
+    pub header_len: u16,
+    /// If not 0: cut into segments of this many payload bytes (the link's TSO).
+    pub gso_size: u16,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Type of service or traffic class, ECN bits included.
+    pub tos: u8,
+}
+
+/// What IP knows of a segment that arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentMeta {
+    /// Destination address of the packet: ours.
+    pub local: IpAddr,
+    /// Source address of the packet.
+    pub remote: IpAddr,
+    /// Type of service or traffic class, ECN bits included.
+    pub tos: u8,
+    /// The way back.
+    pub path: Path,
+}
+
+/// An ICMP error that quotes one of our segments (RFC 1122 4.2.3.9, RFC 5927).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IcmpError {
+    /// Soft unless in SYN-SENT.
+    Unreachable(NetError),
+    /// Packet too big: the next hop's MTU.
+    TooBig(u16),
+}
+
+/// The subset of Linux's `struct tcp_info` that we know, plus queues. Times in microseconds.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[allow(missing_docs)]
+pub struct TcpInfo {
+    pub state: u8,
+    pub retransmits: u8,
+    pub backoff: u8,
+    pub snd_wscale: u8,
+    pub rcv_wscale: u8,
+    /// Linux's TCPI_OPT_*: 1 timestamps, 2 SACK, 4 window scaling, 8 ECN.
+    pub options: u8,
+    pub rto_us: u32,
+    pub ato_us: u32,
+    pub snd_mss: u32,
+    pub rcv_mss: u32,
+    pub unacked: u32,
+    pub sacked: u32,
+    pub lost: u32,
+    pub retrans: u32,
+    pub pmtu: u32,
+    pub rtt_us: u32,
+    pub rttvar_us: u32,
+    pub min_rtt_us: u32,
+    /// Segments, as Linux has it.
+    pub snd_ssthresh: u32,
+    /// Segments, as Linux has it.
+    pub snd_cwnd: u32,
+    pub advmss: u32,
+    pub rcv_space: u32,
+    pub total_retrans: u32,
+    pub bytes_acked: u64,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub bytes_retrans: u64,
+    pub segs_out: u32,
+    pub segs_in: u32,
+    pub data_segs_out: u32,
+    pub data_segs_in: u32,
+    pub snd_wnd: u32,
+    pub rcv_wnd: u32,
+    /// Bytes in the send buffer.
+    pub send_queue: u32,
+    /// Bytes in the receive buffer.
+    pub receive_queue: u32,
+    pub congestion: String,
+}
+
+impl Default for TcpConfig {
+    fn default() -> Self {
+        use crate::base::limits::*;
+        Self {
+            send_buffer: TCP_SEND_BUFFER,
+            receive_buffer: TCP_RECEIVE_BUFFER,
+            syn_retries: 6,
+            retries: 15,
+            rto_min: Duration::from_millis(200),
+            rto_max: Duration::from_secs(120),
+            time_wait: Duration::from_secs(60),
+            fin_wait2: Duration::from_secs(60),
+            window_scaling: true,
+            timestamps: true,
+            congestion: String::from("newreno"),
+        }
+    }
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        Self {
+            nodelay: false,
+            cork: false,
+            keepalive: false,
+            keepidle: Duration::from_secs(7200),
+            keepintvl: Duration::from_secs(75),
+            keepcnt: 9,
+            user_timeout: Duration::ZERO,
+            max_segment: 0,
+            syn_count: 0,
+            ttl: 64,
+            tos: 0,
+            congestion: String::new(),
+        }
+    }
+}
