@@ -68,12 +68,21 @@ pub enum Role {
         /// Its place in a group.
         slot: Slot,
     },
-    /// A connecting stream socket (kind `e`): `tcp 10.0.0.2:50123 > 10.0.0.7:80`. The engine's side
-    /// of a wire connection has the remote host as `local`: names say who holds the socket.
+    /// A connecting stream socket (kind `e`): `tcp 10.0.0.2:50123 > 10.0.0.7:80`.
     Endpoint {
         /// The holder's end.
         local: SocketAddr,
         /// The other end.
+        remote: SocketAddr,
+    },
+    /// The engine's socket that brings a connection from the wire to a listener (kind `w`): it stands
+    /// for the remote host, which is `local`; `remote` is the address that was dialled. It has a kind
+    /// of its own because with `loopback = "tcp"` the connecting program holds the `Endpoint` of the
+    /// same pair, and so that an accepted socket shows that it is a wire connection.
+    Wire {
+        /// The host on the wire.
+        local: SocketAddr,
+        /// The listener's end.
         remote: SocketAddr,
     },
     /// A datagram socket (kind `d`).
@@ -146,6 +155,7 @@ impl Name {
             Role::Listener { local, dual, slot } => write_bound(out, 'l', local, dual, slot),
             Role::Datagram { local, dual, slot } => write_bound(out, 'd', local, dual, slot),
             Role::Endpoint { local, remote } => write_pair(out, 'e', local, remote),
+            Role::Wire { local, remote } => write_pair(out, 'w', local, remote),
             Role::Proxy { local, remote } => write_pair(out, 'p', local, remote),
             Role::Gateway => out.write_char('g'),
             Role::Control => out.write_char('c'),
@@ -169,6 +179,10 @@ impl Name {
             'e' => {
                 let (local, remote) = r.pair()?;
                 Role::Endpoint { local, remote }
+            }
+            'w' => {
+                let (local, remote) = r.pair()?;
+                Role::Wire { local, remote }
             }
             'p' => {
                 let (local, remote) = r.pair()?;
@@ -276,6 +290,7 @@ mod tests {
             Role::Listener { local: v6, dual: true, slot: Slot::Shared(3) },
             Role::Endpoint { local: v4, remote: "1.2.3.4:5".parse().unwrap() },
             Role::Endpoint { local: v6, remote: far },
+            Role::Wire { local: far, remote: v6 },
             Role::Datagram { local: v6, dual: false, slot: Slot::Shared(15) },
             Role::Proxy { local: v6, remote: far },
             Role::Gateway,
