@@ -4,7 +4,9 @@
 //! outside; commands (`tcp_connect`, `udp_send`, ...); and `poll_*` to be called until they return
 //! `None` after any of the others. No system call, no clock, no thread, no allocation per segment.
 pub mod api;
+pub mod core;
 pub mod ip;
 pub mod tcp;
 pub mod udp;
 pub use api::*;
+pub use self::core::{NeighborInfo, Stack};
