@@ -1,4 +1,7 @@
 //! Nets: what a virtual host is. `brief` is what a program under the preload must know of its net,
-//! short enough for an environment variable; `config` is the whole TOML file.
+//! short enough for an environment variable; `config` is the whole net, `file` reads it from TOML.
 pub mod brief;
+pub mod config;
+pub mod file;
 pub mod link_spec;
+pub mod units;

@@ -1,0 +1,209 @@
+//! A whole net, as its TOML file describes it, and what its programs must know of it (the brief).
+//!
+//! Reading the file is `file`'s work; this is what comes out: checked, with every address, gateway
+//! and route at the link that it belongs to.
+use super::brief::{Brief, BriefRoute, Loopback, Outside, Users, net_id};
+use super::link_spec::LinkSpec;
+use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::base::{Cidr, time::Duration};
+
+/// A net.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NetConfig {
+    /// Its name: 1 to 32 of `A-Z a-z 0-9 _ -`.
+    pub name: String,
+    /// Addresses that belong to no link (only in a net without links).
+    pub addresses: Vec<Cidr>,
+    /// Where its frames go.
+    pub links: Vec<LinkConfig>,
+    /// Destinations that are neither local nor routed.
+    pub outside: Outside,
+    /// How its programs reach each other.
+    pub loopback: Loopback,
+    /// Who may be in it; `None`: root's nets are open to all, others to their owner and root.
+    pub users: Option<Users>,
+    /// Defaults of its TCP connections.
+    pub tcp: TcpDefaults,
+}
+
+/// A link, with the addresses that the net has on it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LinkConfig {
+    /// What it is.
+    pub spec: LinkSpec,
+    /// The net's addresses there; each makes an on-link route to its prefix.
+    pub addresses: Vec<Cidr>,
+    /// Routes through it.
+    pub routes: Vec<RouteConfig>,
+}
+
+/// A route through a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RouteConfig {
+    /// Destinations.
+    pub to: Cidr,
+    /// The router; `None`: the destinations are on the link.
+    pub via: Option<IpAddr>,
+}
+
+/// The `[tcp]` table: what is not given is the stack's own default.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct TcpDefaults {
+    /// Bytes that a connection holds until they are acknowledged.
+    pub send_buffer: Option<usize>,
+    /// Bytes that a connection holds until they are read.
+    pub receive_buffer: Option<usize>,
+    /// Repetitions of a SYN before `connect` gives up.
+    pub syn_retries: Option<u8>,
+    /// Repetitions of data before a connection gives up.
+    pub retries: Option<u8>,
+    /// Lower bound of the retransmission timeout.
+    pub rto_min: Option<Duration>,
+    /// Upper bound of the retransmission timeout.
+    pub rto_max: Option<Duration>,
+    /// Length of TIME-WAIT.
+    pub time_wait: Option<Duration>,
+    /// Longest wait in FIN-WAIT-2 for a peer that does not close.
+    pub fin_wait2: Option<Duration>,
+    /// Offer window scaling (RFC 7323).
+    pub window_scaling: Option<bool>,
+    /// Offer timestamps (RFC 7323).
+    pub timestamps: Option<bool>,
+    /// Congestion control, by name.
+    pub congestion: Option<String>,
+}
+
+impl RouteConfig {
+    /// The default route of the gateway's family.
+    pub fn default_via(gateway: IpAddr) -> RouteConfig {
+        let any: IpAddr = match gateway {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        RouteConfig { to: Cidr { address: any, prefix_len: 0 }, via: Some(gateway) }
+    }
+}
+
+impl LinkConfig {
+    /// Our address when we speak first by a route: the one in the router's prefix, else the first of
+    /// the family (RFC 6724 rule 5 in spirit: the interface's own). `None`: no address of the family.
+    pub fn source_for(&self, route: &RouteConfig) -> Option<IpAddr> {
+        let near = route.via.unwrap_or(route.to.address);
+        let mine = || self.addresses.iter().filter(|a| a.address.is_ipv4() == near.is_ipv4());
+        mine().find(|a| a.contains(near)).or_else(|| mine().next()).map(|a| a.address)
+    }
+}
+
+impl NetConfig {
+    /// A net of this name with nothing in it.
+    pub fn new(name: &str) -> NetConfig {
+        NetConfig {
+            name: name.into(),
+            addresses: Vec::new(),
+            links: Vec::new(),
+            outside: Outside::default(),
+            loopback: Loopback::default(),
+            users: None,
+            tcp: TcpDefaults::default(),
+        }
+    }
+
+    /// Whether an engine must run for it; without one, its programs reach each other all the same.
+    pub fn needs_engine(&self) -> bool {
+        !self.links.is_empty() || self.loopback == Loopback::Tcp
+    }
+
+    /// What programs must know of the net when `uid` starts it.
+    pub fn brief(&self, uid: u32) -> Brief {
+        let mut addresses = self.addresses.clone();
+        let mut routes = Vec::new();
+        for link in &self.links {
+            addresses.extend(&link.addresses);
+            // The first link that routes a prefix is the one: equal prefixes keep their order.
+            let on_link = link
+                .addresses
+                .iter()
+                .map(|a| BriefRoute { prefix: network(*a), source: a.address });
+            let routed = link.routes.iter().filter_map(|r| {
+                Some(BriefRoute { prefix: network(r.to), source: link.source_for(r)? })
+            });
+            routes.extend(on_link.chain(routed));
+        }
+        // Stable: longest prefix first, then the order of the file.
+        routes.sort_by_key(|r| core::cmp::Reverse(r.prefix.prefix_len));
+        let default_users = if uid == 0 { Users::Any } else { Users::Only(vec![uid]) };
+        Brief {
+            name: self.name.clone(),
+            id: net_id(&self.name, uid),
+            addresses,
+            routes,
+            outside: self.outside,
+            loopback: self.loopback,
+            users: self.users.clone().unwrap_or(default_users),
+        }
+    }
+}
+
+/// The prefix with its host bits cleared, as routes are written.
+fn network(cidr: Cidr) -> Cidr {
+    let len = u32::from(cidr.prefix_len);
+    let address = match cidr.address {
+        IpAddr::V4(a) => {
+            let mask = u32::MAX.checked_shl(32 - len).unwrap_or(0);
+            Ipv4Addr::from(u32::from(a) & mask).into()
+        }
+        IpAddr::V6(a) => {
+            let mask = u128::MAX.checked_shl(128 - len).unwrap_or(0);
+            Ipv6Addr::from(u128::from(a) & mask).into()
+        }
+    };
+    Cidr { address, ..cidr }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::parse;
+    use super::*;
+
+    #[test]
+    fn a_brief_says_what_a_program_needs() {
+        let text = "name = 'web'\noutside = 'host'\naddresses = ['10.0.0.2/24', 'fd00::2/64']\n\
+                    gateways = ['10.0.0.1', 'fd00::1']\n[[link]]\ndevice = 'packet:eth0'\n\
+                    [[route]]\nto = '192.168.0.0/16'\nvia = '10.0.0.9'\n";
+        let net = parse(text, "web.toml").unwrap();
+        assert!(net.needs_engine());
+        let brief = net.brief(1000);
+        let id = net_id("web", 1000);
+        assert_eq!(
+            brief.to_string(),
+            format!(
+                "v1;name=web;id={id:08x};addr=10.0.0.2/24;addr=fd00::2/64;route=fd00::/64@fd00::2;\
+                 route=10.0.0.0/24@10.0.0.2;route=192.168.0.0/16@10.0.0.2;route=0.0.0.0/0@10.0.0.2;\
+                 route=::/0@fd00::2;outside=host;loopback=direct;users=1000"
+            )
+        );
+        assert_eq!(brief.to_string().parse(), Ok(brief));
+        assert_eq!(net.brief(0).users, Users::Any);
+    }
+
+    #[test]
+    fn sources_are_in_the_routers_prefix() {
+        let text = "name = 'two'\ngateways = ['10.2.0.1']\n[[link]]\ndevice = 'tap:a'\n\
+                    addresses = ['10.1.0.2/24']\n[[link]]\ndevice = 'tap:b'\n\
+                    addresses = ['10.9.0.1/24', '10.2.0.2/24']\n";
+        let net = parse(text, "two.toml").unwrap();
+        let default = RouteConfig::default_via("10.2.0.1".parse().unwrap());
+        assert_eq!(net.links[1].routes, [default]);
+        assert_eq!(net.links[1].source_for(&default), Some("10.2.0.2".parse().unwrap()));
+        assert!(net.links[0].routes.is_empty());
+    }
+
+    #[test]
+    fn a_net_without_links_needs_no_engine() {
+        let net = parse("name = 'a'\naddresses = ['10.0.0.2/24']", "a.toml").unwrap();
+        assert!(!net.needs_engine());
+        assert_eq!(net.brief(5).addresses.len(), 1);
+        assert!(net.brief(5).routes.is_empty());
+        assert!(parse("name = 'a'\nloopback = 'tcp'", "a.toml").unwrap().needs_engine());
+    }
+}
