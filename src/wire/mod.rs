@@ -6,6 +6,11 @@
 pub mod arp;
 pub mod checksum;
 pub mod ethernet;
+pub mod icmpv4;
+pub mod icmpv6;
+pub mod ipv4;
+pub mod ipv6;
+pub mod ndp;
 pub mod udp;
 
 /// Why bytes are not the header that they should be.
