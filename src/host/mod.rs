@@ -7,13 +7,18 @@
 #![allow(unsafe_code)]
 
 pub mod clock;
+pub mod env;
 pub mod fd;
+pub mod file;
+pub mod filter;
+pub mod log;
 pub mod message;
 pub mod option;
 pub mod poll;
 pub mod raw;
 pub mod signal;
 pub mod unix;
+pub mod unix_diag;
 pub mod usermem;
 
 pub use rustix::io::Errno;

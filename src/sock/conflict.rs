@@ -39,13 +39,47 @@ impl Bound {
     }
 }
 
-/// Whether Linux would answer `EADDRINUSE` to `wanted`.
-pub fn conflicts(existing: &[Bound], wanted: &Bound, transport: Transport) -> bool {
-    existing.iter().any(|old| {
-        old.local.port() == wanted.local.port()
-            && overlap(old, wanted)
-            && !may_share(old, wanted, transport)
-    })
+/// What is learnt of `wanted` by looking at every bound socket once. No allocation: `bind` may be
+/// called from a signal handler.
+pub struct Survey {
+    wanted: Bound,
+    transport: Transport,
+    clash: bool,
+    taken: [u64; PORTS / 64],
+}
+
+const PORTS: usize = (EPHEMERAL_LAST - EPHEMERAL_FIRST) as usize + 1;
+
+impl Survey {
+    /// Nothing seen yet.
+    pub fn new(wanted: Bound, transport: Transport) -> Survey {
+        Survey { wanted, transport, clash: false, taken: [0; PORTS / 64] }
+    }
+    /// Takes notice of a bound socket.
+    pub fn see(&mut self, old: &Bound) {
+        if !overlap(old, &self.wanted) {
+            return;
+        }
+        let port = old.local.port();
+        if let Some(index) = port.checked_sub(EPHEMERAL_FIRST) {
+            self.taken[usize::from(index) / 64] |= 1 << (index % 64);
+        }
+        self.clash |=
+            port == self.wanted.local.port() && !may_share(old, &self.wanted, self.transport);
+    }
+    /// Whether Linux would answer `EADDRINUSE`.
+    pub fn clash(&self) -> bool {
+        self.clash
+    }
+    /// A port of the dynamic range at which `wanted` (whose port is ignored) neither excludes nor
+    /// shares with anybody: from a random start, the next free one (RFC 6056 3.3.1).
+    pub fn free_port(&self, random: u64) -> Option<u16> {
+        let start = (random % PORTS as u64) as usize;
+        (0..PORTS)
+            .map(|i| (start + i) % PORTS)
+            .find(|i| self.taken[i / 64] >> (i % 64) & 1 == 0)
+            .map(|i| EPHEMERAL_FIRST + i as u16)
+    }
 }
 
 /// Whether a packet could be for both of them, ports aside.
@@ -66,24 +100,6 @@ fn may_share(a: &Bound, b: &Bound, transport: Transport) -> bool {
         _ => true,
     };
     a.shared && b.shared && (transport == Transport::Udp || one_user)
-}
-
-/// A port of the dynamic range at which `wanted` (whose port is ignored) excludes nobody and shares
-/// with nobody. `draw(n)` gives a number below `n`: RFC 6056 3.3.1, random start, then a walk.
-pub fn free_port(existing: &[Bound], wanted: &Bound, draw: impl FnOnce(u32) -> u32) -> Option<u16> {
-    let range = u32::from(EPHEMERAL_LAST - EPHEMERAL_FIRST) + 1;
-    let mut taken = vec![false; range as usize];
-    for old in existing.iter().filter(|old| overlap(old, wanted)) {
-        let index = old.local.port().checked_sub(EPHEMERAL_FIRST);
-        if let Some(slot) = index.and_then(|i| taken.get_mut(usize::from(i))) {
-            *slot = true;
-        }
-    }
-    let start = draw(range) % range;
-    (0..range)
-        .map(|i| (start + i) % range)
-        .find(|i| !taken[*i as usize])
-        .map(|i| EPHEMERAL_FIRST + i as u16)
 }
 
 /// The order in which names are tried for a destination: `(address, dual)`, the best match first.
@@ -131,6 +147,20 @@ mod tests {
         "xx...x..xx", // map
         "xxxx.x..xx", // mapany
     ];
+
+    fn survey(existing: &[Bound], wanted: &Bound, transport: Transport) -> Survey {
+        let mut survey = Survey::new(*wanted, transport);
+        existing.iter().for_each(|old| survey.see(old));
+        survey
+    }
+
+    fn conflicts(existing: &[Bound], wanted: &Bound, transport: Transport) -> bool {
+        survey(existing, wanted, transport).clash()
+    }
+
+    fn free_port(existing: &[Bound], wanted: &Bound, random: u64) -> Option<u16> {
+        survey(existing, wanted, Transport::Udp).free_port(random)
+    }
 
     fn bound(ip: &str, dual: bool, port: u16) -> Bound {
         let ip: IpAddr = ip.parse().unwrap();
@@ -187,17 +217,17 @@ mod tests {
     #[test]
     fn free_ports() {
         let wanted = bound("127.0.0.1", false, 0);
-        assert_eq!(free_port(&[], &wanted, |_| 5), Some(EPHEMERAL_FIRST + 5));
+        assert_eq!(free_port(&[], &wanted, 5), Some(EPHEMERAL_FIRST + 5));
         let all_but = |hole: u16| -> Vec<Bound> {
             (EPHEMERAL_FIRST..=EPHEMERAL_LAST)
                 .filter(|p| *p != hole)
                 .map(|p| Bound { shared: true, ..bound("0.0.0.0", false, p) })
                 .collect()
         };
-        assert_eq!(free_port(&all_but(50_000), &wanted, |n| n - 1), Some(50_000));
-        assert_eq!(free_port(&all_but(0), &wanted, |_| 0), None);
+        assert_eq!(free_port(&all_but(50_000), &wanted, u64::MAX), Some(50_000));
+        assert_eq!(free_port(&all_but(0), &wanted, 0), None);
         // The other family's ports are free, and other addresses' too.
-        assert!(free_port(&all_but(0), &bound("::1", false, 0), |_| 0).is_some());
+        assert!(free_port(&all_but(0), &bound("::1", false, 0), 0).is_some());
     }
 
     #[test]

@@ -5,11 +5,14 @@
 pub mod annex;
 pub mod ask;
 pub mod class;
+pub mod conflict;
 pub mod control;
 pub mod datagram;
+pub mod errno;
 pub mod name;
 pub mod net_env;
 pub mod object;
 pub mod options;
+pub mod registry;
 pub mod sockaddr;
 pub mod tag;
