@@ -1,0 +1,1 @@
+//! Hosts joined by a wire.
