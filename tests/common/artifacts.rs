@@ -6,27 +6,16 @@ use std::process::Command;
 pub fn folder() -> PathBuf {
     match std::env::var_os("UNDERSTUDY_TEST_BUILD") {
         Some(folder) => folder.into(),
-        None => Path::new(env!("CARGO_BIN_EXE_understudy"))
-            .parent()
-            .unwrap()
-            .into(),
+        None => Path::new(env!("CARGO_BIN_EXE_understudy")).parent().unwrap().into(),
     }
 }
 
 /// The shared library.
 pub fn library() -> PathBuf {
     let folder = folder();
-    let places = [
-        folder.join("libunderstudy.so"),
-        folder.join("deps/libunderstudy.so"),
-    ];
-    let newest = places
-        .iter()
-        .filter_map(|p| Some((p.metadata().ok()?.modified().ok()?, p)))
-        .max();
-    newest
-        .map(|(_, path)| path.clone())
-        .expect("libunderstudy.so has not been built")
+    let places = [folder.join("libunderstudy.so"), folder.join("deps/libunderstudy.so")];
+    let newest = places.iter().filter_map(|p| Some((p.metadata().ok()?.modified().ok()?, p))).max();
+    newest.map(|(_, path)| path.clone()).expect("libunderstudy.so has not been built")
 }
 
 /// The command-line tool.

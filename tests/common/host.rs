@@ -1,4 +1,5 @@
-//! A machine for a test: a network namespace, a folder, and programs on the kernel's sockets or ours.
+//! A machine for a test: a network namespace, a folder, and programs on the kernel's sockets or
+//! ours.
 use super::netns::Netns;
 use super::task::Task;
 use super::wait::wait_for;
@@ -40,20 +41,11 @@ impl Host {
 
     /// A machine in this namespace.
     pub fn on(netns: Arc<Netns>, mode: Mode) -> Host {
-        let folder = tempfile::Builder::new()
-            .prefix("understudy-test-")
-            .tempdir()
-            .unwrap();
+        let folder = tempfile::Builder::new().prefix("understudy-test-").tempdir().unwrap();
         // Servers that drop privileges must be able to read what we put there.
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).unwrap();
-        Host {
-            netns,
-            mode,
-            net: None,
-            folder,
-            quiet: false,
-        }
+        Host { netns, mode, net: None, folder, quiet: false }
     }
 
     /// Its folder, gone after the test.
@@ -180,16 +172,12 @@ impl Host {
 
     /// Waits until somebody listens on a TCP port.
     pub fn wait_tcp(&self, port: u16) {
-        wait_for(&format!("a listener on TCP port {port}"), || {
-            self.tcp_listens(port)
-        });
+        wait_for(&format!("a listener on TCP port {port}"), || self.tcp_listens(port));
     }
 
     /// Waits until somebody is bound to a UDP port.
     pub fn wait_udp(&self, port: u16) {
-        wait_for(&format!("a socket on UDP port {port}"), || {
-            self.udp_bound(port)
-        });
+        wait_for(&format!("a socket on UDP port {port}"), || self.udp_bound(port));
     }
 
     /// How often the kernel's own TCP and UDP were used here since the namespace was made.
@@ -197,15 +185,9 @@ impl Host {
         let tcp = ["ActiveOpens", "PassiveOpens", "InSegs"].map(|c| self.netns.snmp("Tcp", c));
         let udp = ["InDatagrams", "NoPorts", "OutDatagrams"].map(|c| self.netns.snmp("Udp", c));
         let snmp6 = self.netns.proc_net("snmp6");
-        let udp6 = snmp6
-            .lines()
-            .filter(|l| l.starts_with("Udp6OutDatagrams"))
-            .map(|line| {
-                line.split_whitespace()
-                    .nth(1)
-                    .and_then(|v| v.parse::<u64>().ok())
-                    .unwrap_or(0)
-            });
+        let udp6 = snmp6.lines().filter(|l| l.starts_with("Udp6OutDatagrams")).map(|line| {
+            line.split_whitespace().nth(1).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0)
+        });
         tcp.iter().sum::<u64>() + udp.iter().sum::<u64>() + udp6.sum::<u64>()
     }
 }

@@ -52,9 +52,7 @@ pub fn root() -> bool {
 fn in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let admin = ["/usr/sbin".into(), "/sbin".into()];
-    std::env::split_paths(&path)
-        .chain(admin)
-        .any(|dir| dir.join(program).is_file())
+    std::env::split_paths(&path).chain(admin).any(|dir| dir.join(program).is_file())
 }
 
 fn namespaces() -> bool {
@@ -62,9 +60,6 @@ fn namespaces() -> bool {
     *WORKS.get_or_init(|| {
         let mut probe = Command::new("unshare");
         probe.args(super::netns::unshare_flags()).arg("true");
-        probe
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
+        probe.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     })
 }

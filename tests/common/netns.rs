@@ -11,11 +11,7 @@ pub struct Netns {
 
 /// How to make a namespace: one of users too, where we are not root.
 pub fn unshare_flags() -> &'static [&'static str] {
-    if super::need::root() {
-        &["--net"]
-    } else {
-        &["--user", "--map-root-user", "--net"]
-    }
+    if super::need::root() { &["--net"] } else { &["--user", "--map-root-user", "--net"] }
 }
 
 impl Netns {
@@ -36,11 +32,8 @@ impl Netns {
 
     fn hold(mut command: Command) -> Arc<Netns> {
         command.args(["sh", "-c", "ip link set lo up && echo up && exec cat"]);
-        let mut holder = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("unshare runs");
+        let mut holder =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare runs");
         let mut up = [0; 3];
         let out = holder.stdout.as_mut().unwrap();
         std::io::Read::read_exact(out, &mut up).expect("a network namespace with lo up");
@@ -67,11 +60,8 @@ impl Netns {
     /// Runs `ip ARGS` inside.
     pub fn ip(&self, args: &str) {
         let argv = self.enter(&["ip"]);
-        let status = Command::new(&argv[0])
-            .args(&argv[1..])
-            .args(args.split_whitespace())
-            .status()
-            .unwrap();
+        let status =
+            Command::new(&argv[0]).args(&argv[1..]).args(args.split_whitespace()).status().unwrap();
         assert!(status.success(), "ip {args}: {status}");
     }
 
@@ -85,9 +75,7 @@ impl Netns {
     /// Joins two namespaces by a veth pair: `name` here, `peer_name` there, both up.
     pub fn veth(&self, name: &str, peer: &Netns, peer_name: &str) {
         let netns = peer.pid();
-        self.ip(&format!(
-            "link add {name} type veth peer name {peer_name} netns {netns}"
-        ));
+        self.ip(&format!("link add {name} type veth peer name {peer_name} netns {netns}"));
         self.ip(&format!("link set {name} up"));
         peer.ip(&format!("link set {peer_name} up"));
     }
@@ -103,15 +91,8 @@ impl Netns {
         let prefix = format!("{protocol}: ");
         let mut rows = text.lines().filter_map(|line| line.strip_prefix(&prefix));
         let (names, values) = (rows.next().unwrap_or(""), rows.next().unwrap_or(""));
-        let at = names
-            .split(' ')
-            .position(|n| n == counter)
-            .expect("a counter of snmp");
-        values
-            .split(' ')
-            .nth(at)
-            .and_then(|v| v.parse().ok())
-            .expect("its value")
+        let at = names.split(' ').position(|n| n == counter).expect("a counter of snmp");
+        values.split(' ').nth(at).and_then(|v| v.parse().ok()).expect("its value")
     }
 }
 

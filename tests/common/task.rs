@@ -46,17 +46,8 @@ impl Task {
         let mut command = Command::new(argv[0].as_ref());
         command.args(argv[1..].iter().map(AsRef::as_ref));
         command.process_group(0);
-        command
-            .env("LC_ALL", "C")
-            .env_remove("http_proxy")
-            .env_remove("HTTP_PROXY");
-        Task {
-            command,
-            title: title.into(),
-            logs: logs.into(),
-            limit: LIMIT * 2,
-            input: None,
-        }
+        command.env("LC_ALL", "C").env_remove("http_proxy").env_remove("HTTP_PROXY");
+        Task { command, title: title.into(), logs: logs.into(), limit: LIMIT * 2, input: None }
     }
 
     /// Sets a variable.
@@ -93,11 +84,7 @@ impl Task {
     pub fn start(mut self) -> Program {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let short: String = self
-            .title
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric())
-            .collect();
+        let short: String = self.title.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         let stem = format!("{number:03}-{}", &short[..short.len().min(24)]);
         let out = self.logs.join(format!("{stem}.out"));
         let err = self.logs.join(format!("{stem}.err"));
@@ -117,13 +104,7 @@ impl Task {
             .stderr(File::create(&err).unwrap())
             .spawn()
             .unwrap_or_else(|e| panic!("{} does not start: {e}", self.title));
-        Program {
-            child,
-            title: self.title,
-            out,
-            err,
-            ended: None,
-        }
+        Program { child, title: self.title, out, err, ended: None }
     }
 
     /// Runs it to its end; fails the test if that does not come in time.
@@ -157,10 +138,7 @@ impl Finished {
 impl std::fmt::Display for Finished {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Finished { title, status, .. } = self;
-        let signal = status
-            .signal()
-            .map(|s| format!(" by signal {s}"))
-            .unwrap_or_default();
+        let signal = status.signal().map(|s| format!(" by signal {s}")).unwrap_or_default();
         writeln!(f, "`{title}` ended with {status}{signal}")?;
         writeln!(f, "--- stdout\n{}", tail(&self.text()))?;
         writeln!(f, "--- stderr\n{}", tail(&self.errors()))
@@ -224,12 +202,7 @@ impl Program {
             let said = self.said().contains(words);
             (said || !alive).then_some(said)
         });
-        assert!(
-            said == Some(true),
-            "`{}` never said {words:?}:\n{}",
-            self.title,
-            self.said()
-        );
+        assert!(said == Some(true), "`{}` never said {words:?}:\n{}", self.title, self.said());
     }
 
     /// Waits for its end within the usual limit.
@@ -241,11 +214,7 @@ impl Program {
     pub fn finish_within(mut self, limit: Duration) -> Finished {
         if wait_within(limit, || (!self.alive()).then_some(())).is_none() {
             let said = self.said();
-            panic!(
-                "`{}` did not end within {limit:?}; it said:\n{}",
-                self.title,
-                tail(&said)
-            );
+            panic!("`{}` did not end within {limit:?}; it said:\n{}", self.title, tail(&said));
         }
         Finished {
             title: self.title.clone(),
@@ -260,12 +229,7 @@ impl Drop for Program {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let said = self.said();
-            let _ = writeln!(
-                std::io::stderr(),
-                "--- {} said:\n{}",
-                self.title,
-                tail(&said)
-            );
+            let _ = writeln!(std::io::stderr(), "--- {} said:\n{}", self.title, tail(&said));
         }
         let _ = kill_process_group(self.id(), Signal::TERM);
         let gentle = wait_within(Duration::from_secs(3), || (!self.alive()).then_some(()));

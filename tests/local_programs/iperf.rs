@@ -10,22 +10,12 @@ fn iperf3(mode: Mode, options: &str) {
     let host = Host::local(mode);
     let server = host.line("iperf3 -s -1 -p 5201").start();
     host.wait_tcp(5201);
-    let report = host
-        .line(&format!("iperf3 -J -c 127.0.0.1 -p 5201 -t 1 {options}"))
-        .ok();
+    let report = host.line(&format!("iperf3 -J -c 127.0.0.1 -p 5201 -t 1 {options}")).ok();
     let report: Value = serde_json::from_str(&report).expect("iperf3 prints JSON");
     let end = &report["end"];
     let udp = options.contains("-u");
-    let bytes = if udp {
-        &end["sum"]["bytes"]
-    } else {
-        &end["sum_received"]["bytes"]
-    };
-    assert!(
-        bytes.as_u64().is_some_and(|n| n > 100_000),
-        "{}",
-        end["sum"]
-    );
+    let bytes = if udp { &end["sum"]["bytes"] } else { &end["sum_received"]["bytes"] };
+    assert!(bytes.as_u64().is_some_and(|n| n > 100_000), "{}", end["sum"]);
     if udp {
         // Nothing limits the path but the receiver's queue; at this rate that suffices.
         let lost = end["sum"]["lost_percent"].as_f64().unwrap();

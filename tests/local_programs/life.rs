@@ -53,9 +53,7 @@ fn a_killed_server_restarts_at_once(mode: Mode) {
     let host = Host::local(mode);
     host.file("page", "here again\n");
     let start = || {
-        let server = host
-            .line("python3 -m http.server 8000 --bind 127.0.0.1")
-            .start();
+        let server = host.line("python3 -m http.server 8000 --bind 127.0.0.1").start();
         host.wait_tcp(8000);
         server
     };
@@ -74,18 +72,11 @@ fn a_port_in_use(mode: Mode) {
     need!("python3");
     let mut host = Host::local(mode);
     host.quiet = true;
-    let _server = host
-        .line("python3 -m http.server 8000 --bind 127.0.0.1")
-        .start();
+    let _server = host.line("python3 -m http.server 8000 --bind 127.0.0.1").start();
     host.wait_tcp(8000);
-    let second = host
-        .line("python3 -m http.server 8000 --bind 127.0.0.1")
-        .finish();
+    let second = host.line("python3 -m http.server 8000 --bind 127.0.0.1").finish();
     assert!(!second.status.success(), "{second}");
-    assert!(
-        second.errors().contains("Address already in use"),
-        "{second}"
-    );
+    assert!(second.errors().contains("Address already in use"), "{second}");
     let text = host.python(
         "
 import errno, socket
@@ -101,19 +92,14 @@ try: v.bind(('127.0.0.1', 8000))
 except OSError as e: print(errno.errorcode[e.errno])
 ",
     );
-    assert_eq!(
-        text.ok(),
-        "EADDRINUSE\nEADDRINUSE\nudp is another matter\nEADDRINUSE\n"
-    );
+    assert_eq!(text.ok(), "EADDRINUSE\nEADDRINUSE\nudp is another matter\nEADDRINUSE\n");
 }
 
 fn nobody_there(mode: Mode) {
     need!("curl", "python3");
     let host = Host::local(mode);
     for address in ["127.0.0.1", "[::1]"] {
-        let refused = host
-            .task(&["curl", "-sS", &format!("http://{address}:81/")])
-            .finish();
+        let refused = host.task(&["curl", "-sS", &format!("http://{address}:81/")]).finish();
         assert_eq!(refused.status.code(), Some(7), "{refused}");
     }
     let script = "
@@ -198,10 +184,7 @@ for words in (b'from the worker; you are %d', b'and again %d'):
     with c.makefile('rb') as f: assert f.read() == words % c.getsockname()[1]
 ";
     let client = host.python(client).start();
-    assert_eq!(
-        host.python(worker).ok(),
-        "('127.0.0.1', 5000) ('127.0.0.1', 5000)\n"
-    );
+    assert_eq!(host.python(worker).ok(), "('127.0.0.1', 5000) ('127.0.0.1', 5000)\n");
     client.finish().ok();
     server.finish().ok();
 }

@@ -1,7 +1,7 @@
 //! Real programs, unmodified, on the net `local`: no engine, no configuration, no privileges.
 //!
-//! Each test runs twice, on the kernel's sockets and on ours, so that what it asks for is known to be
-//! what Linux does.
+//! Each test runs twice, on the kernel's sockets and on ours, so that what it asks for is known to
+//! be what Linux does.
 #[path = "../common/mod.rs"]
 mod common;
 

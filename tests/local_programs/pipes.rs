@@ -23,30 +23,19 @@ fn netcat_carries_bytes_both_ways(mode: Mode) {
         let client = host.line(&line).input(megabyte(2)).finish();
         assert!(client.status.success(), "{client}");
         assert!(client.stdout == megabyte(1), "the client got other bytes");
-        assert!(
-            server.finish().stdout == megabyte(2),
-            "the server got other bytes"
-        );
+        assert!(server.finish().stdout == megabyte(2), "the server got other bytes");
     }
 }
 
 fn netcat_datagrams(mode: Mode) {
     need!("nc");
     let host = Host::local(mode);
-    let server = host
-        .line("nc -u -l 127.0.0.1 5000")
-        .input("hello from the server\n")
-        .start();
+    let server = host.line("nc -u -l 127.0.0.1 5000").input("hello from the server\n").start();
     host.wait_udp(5000);
     // -q would end it before the answer; -w is its idle time-out.
-    let client = host
-        .line("nc -u -w 1 127.0.0.1 5000")
-        .input("hello from the client\n")
-        .finish();
+    let client = host.line("nc -u -w 1 127.0.0.1 5000").input("hello from the client\n").finish();
     assert_eq!(client.text(), "hello from the server\n", "{client}");
-    wait_for("the datagram", || {
-        server.said().contains("hello from the client")
-    });
+    wait_for("the datagram", || server.said().contains("hello from the client"));
 }
 
 fn netcat_probes_ports(mode: Mode) {
@@ -63,57 +52,27 @@ fn netcat_probes_ports(mode: Mode) {
 fn socat_both_roles(mode: Mode) {
     need!("socat");
     let host = Host::local(mode);
-    let _server = host
-        .line("socat TCP-LISTEN:5000,reuseaddr,fork PIPE")
-        .start();
+    let _server = host.line("socat TCP-LISTEN:5000,reuseaddr,fork PIPE").start();
     host.wait_tcp(5000);
-    let client = host
-        .line("socat -t 30 - TCP:127.0.0.1:5000")
-        .input(megabyte(3))
-        .finish();
-    assert!(
-        client.status.success() && client.stdout == megabyte(3),
-        "{:?}",
-        client.status
-    );
-    let _server = host
-        .line("socat TCP6-LISTEN:5001,reuseaddr,fork PIPE")
-        .start();
+    let client = host.line("socat -t 30 - TCP:127.0.0.1:5000").input(megabyte(3)).finish();
+    assert!(client.status.success() && client.stdout == megabyte(3), "{:?}", client.status);
+    let _server = host.line("socat TCP6-LISTEN:5001,reuseaddr,fork PIPE").start();
     host.wait_tcp(5001);
-    let client = host
-        .line("socat -t 30 - TCP6:[::1]:5001")
-        .input(megabyte(4))
-        .finish();
-    assert!(
-        client.status.success() && client.stdout == megabyte(4),
-        "{:?}",
-        client.status
-    );
+    let client = host.line("socat -t 30 - TCP6:[::1]:5001").input(megabyte(4)).finish();
+    assert!(client.status.success() && client.stdout == megabyte(4), "{:?}", client.status);
     // A chain: one socat hands on to another.
-    let _relay = host
-        .line("socat TCP-LISTEN:5002,reuseaddr,fork TCP:127.0.0.1:5000")
-        .start();
+    let _relay = host.line("socat TCP-LISTEN:5002,reuseaddr,fork TCP:127.0.0.1:5000").start();
     host.wait_tcp(5002);
-    let client = host
-        .line("socat -t 30 - TCP:127.0.0.1:5002")
-        .input(megabyte(5))
-        .finish();
-    assert!(
-        client.status.success() && client.stdout == megabyte(5),
-        "{:?}",
-        client.status
-    );
+    let client = host.line("socat -t 30 - TCP:127.0.0.1:5002").input(megabyte(5)).finish();
+    assert!(client.status.success() && client.stdout == megabyte(5), "{:?}", client.status);
 }
 
 fn socat_exec(mode: Mode) {
     need!("socat");
     let host = Host::local(mode);
     // `nofork` makes the accepted socket itself descriptors 0 and 1 of the program.
-    let services = [
-        (5000, "EXEC:cat"),
-        (5001, "EXEC:cat,nofork"),
-        (5002, "SYSTEM:'tr a-z A-Z',nofork"),
-    ];
+    let services =
+        [(5000, "EXEC:cat"), (5001, "EXEC:cat,nofork"), (5002, "SYSTEM:'tr a-z A-Z',nofork")];
     for (port, service) in services {
         let listen = format!("TCP-LISTEN:{port},reuseaddr,fork");
         let _server = host.task(&["socat", &listen, service]).start();
@@ -121,35 +80,21 @@ fn socat_exec(mode: Mode) {
         let connect = format!("TCP:127.0.0.1:{port}");
         let text = "the play's the thing\n".repeat(5000);
         for _ in 0..3 {
-            let task = host
-                .task(&["socat", "-t", "30", "-", &connect])
-                .input(text.clone());
-            let expected = if port == 5002 {
-                text.to_uppercase()
-            } else {
-                text.clone()
-            };
+            let task = host.task(&["socat", "-t", "30", "-", &connect]).input(text.clone());
+            let expected = if port == 5002 { text.to_uppercase() } else { text.clone() };
             assert!(task.ok() == expected, "{service} answers wrongly");
         }
     }
     // The other way round: the connecting socket becomes a program's input and output.
-    let _server = host
-        .line("socat TCP-LISTEN:5003,reuseaddr,fork PIPE")
-        .start();
+    let _server = host.line("socat TCP-LISTEN:5003,reuseaddr,fork PIPE").start();
     host.wait_tcp(5003);
     let script = "echo to be; read line; echo \"$line\" > heard; echo or not to be; read line; \
                   echo \"$line\" >> heard";
-    let exec = format!(
-        "SYSTEM:{},nofork",
-        host.file("talk.sh", script).replace("talk.sh", "t")
-    );
+    let exec = format!("SYSTEM:{},nofork", host.file("talk.sh", script).replace("talk.sh", "t"));
     let program = host.file("t", format!("#!/bin/sh\n{script}\n"));
     host.plain(&["chmod", "+x", &program]).ok();
     host.task(&["socat", "TCP:127.0.0.1:5003", &exec]).ok();
-    assert_eq!(
-        std::fs::read_to_string(host.path("heard")).unwrap(),
-        "to be\nor not to be\n"
-    );
+    assert_eq!(std::fs::read_to_string(host.path("heard")).unwrap(), "to be\nor not to be\n");
 }
 
 fn socat_datagrams(mode: Mode) {
@@ -157,16 +102,10 @@ fn socat_datagrams(mode: Mode) {
     let host = Host::local(mode);
     let _server = host.line("socat UDP-LISTEN:5000,fork PIPE").start();
     host.wait_udp(5000);
-    let client = host
-        .line("socat -t 1 - UDP:127.0.0.1:5000")
-        .input("yorick\n")
-        .ok();
+    let client = host.line("socat -t 1 - UDP:127.0.0.1:5000").input("yorick\n").ok();
     assert_eq!(client, "yorick\n");
     let _server = host.line("socat UDP6-RECVFROM:5001,fork EXEC:cat").start();
     host.wait_udp(5001);
-    let client = host
-        .line("socat -t 1 - UDP6:[::1]:5001")
-        .input("alas\n")
-        .ok();
+    let client = host.line("socat -t 1 - UDP6:[::1]:5001").input("alas\n").ok();
     assert_eq!(client, "alas\n");
 }

@@ -12,10 +12,7 @@ fn start_redis(host: &Host) -> Program {
 }
 
 fn cli(host: &Host, words: &str) -> String {
-    host.line(&format!("redis-cli -h 127.0.0.1 {words}"))
-        .ok()
-        .trim()
-        .into()
+    host.line(&format!("redis-cli -h 127.0.0.1 {words}")).ok().trim().into()
 }
 
 fn redis_answers(mode: Mode) {
@@ -41,11 +38,7 @@ fn redis_benchmark(mode: Mode) {
     need!("redis-server", "redis-benchmark");
     let host = Host::local(mode);
     let _server = start_redis(&host);
-    for options in [
-        "-n 10000 -c 50",
-        "-n 20000 -c 50 -P 16",
-        "-n 2000 -c 10 -d 100000",
-    ] {
+    for options in ["-n 10000 -c 50", "-n 20000 -c 50 -P 16", "-n 2000 -c 10 -d 100000"] {
         let line = format!("redis-benchmark -h 127.0.0.1 -q -t set,get {options}");
         let said = host.line(&line).ok();
         assert_eq!(said.matches("requests per second").count(), 2, "{said}");
@@ -59,15 +52,11 @@ fn redis_saves_under_load(mode: Mode) {
     let _server = start_redis(&host);
     let line = "redis-benchmark -h 127.0.0.1 -q -t set -n 40000 -c 20 -d 1000 -r 10000";
     let mut load = host.line(line).start();
-    wait_for("some keys", || {
-        cli(&host, "DBSIZE").parse::<u32>().unwrap() > 100
-    });
+    wait_for("some keys", || cli(&host, "DBSIZE").parse::<u32>().unwrap() > 100);
     let mut saves = 0;
     while load.alive() || saves == 0 {
         assert!(cli(&host, "BGSAVE").contains("saving started"));
-        wait_for("the save", || {
-            cli(&host, "INFO persistence").contains("bgsave_in_progress:0")
-        });
+        wait_for("the save", || cli(&host, "INFO persistence").contains("bgsave_in_progress:0"));
         assert!(cli(&host, "INFO persistence").contains("rdb_last_bgsave_status:ok"));
         saves += 1;
     }

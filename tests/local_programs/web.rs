@@ -56,35 +56,21 @@ fn serves(host: &Host) {
     assert_eq!(who, "127.0.0.1 127.0.0.1 8080\n");
     let who = host.line("curl -sS --fail http://[::1]:8080/who").ok();
     assert_eq!(who, "::1 ::1 8080\n");
-    host.line("curl -sS --fail -o got http://127.0.0.1:8080/blob")
-        .ok();
-    assert!(
-        std::fs::read(host.path("got")).unwrap() == blob(),
-        "curl got other bytes"
-    );
+    host.line("curl -sS --fail -o got http://127.0.0.1:8080/blob").ok();
+    assert!(std::fs::read(host.path("got")).unwrap() == blob(), "curl got other bytes");
     host.line("wget -q -O got http://[::1]:8080/blob").ok();
-    assert!(
-        std::fs::read(host.path("got")).unwrap() == blob(),
-        "wget got other bytes"
-    );
+    assert!(std::fs::read(host.path("got")).unwrap() == blob(), "wget got other bytes");
 
     let wrk = host.line("wrk -t2 -c32 -d2s http://127.0.0.1:8080/").ok();
     assert!(wrk.contains("requests in"), "{wrk}");
-    assert!(
-        !wrk.contains("Socket errors") && !wrk.contains("Non-2xx"),
-        "{wrk}"
-    );
+    assert!(!wrk.contains("Socket errors") && !wrk.contains("Non-2xx"), "{wrk}");
     for keep_alive in ["", "-k "] {
         let line = format!("ab -q -n 3000 -c 20 {keep_alive}http://127.0.0.1:8080/");
         let ab = host.line(&line).ok();
         let has = |name: &str, value: &str| {
-            ab.lines()
-                .any(|l| l.starts_with(name) && l.split_whitespace().last() == Some(value))
+            ab.lines().any(|l| l.starts_with(name) && l.split_whitespace().last() == Some(value))
         };
-        assert!(
-            has("Complete requests:", "3000") && has("Failed requests:", "0"),
-            "{ab}"
-        );
+        assert!(has("Complete requests:", "3000") && has("Failed requests:", "0"), "{ab}");
     }
 }
 
@@ -111,31 +97,19 @@ fn nginx_reloads_under_load(mode: Mode) {
     for options in ["", "reuseport"] {
         let host = Host::local(mode);
         let nginx = start_nginx(&host, options);
-        let load = host
-            .line("wrk -t1 -c16 -d4s http://127.0.0.1:8080/")
-            .start();
+        let load = host.line("wrk -t1 -c16 -d4s http://127.0.0.1:8080/").start();
         for round in 1..=3 {
             nginx.master.signal(Signal::HUP);
-            wait_for("two new workers", || {
-                workers_started(&nginx) == 2 + 2 * round
-            });
-            host.line("curl -sS --fail -o got http://127.0.0.1:8080/blob")
-                .ok();
-            assert!(
-                std::fs::read(host.path("got")).unwrap() == blob(),
-                "curl got other bytes"
-            );
+            wait_for("two new workers", || workers_started(&nginx) == 2 + 2 * round);
+            host.line("curl -sS --fail -o got http://127.0.0.1:8080/blob").ok();
+            assert!(std::fs::read(host.path("got")).unwrap() == blob(), "curl got other bytes");
         }
         let said = load.finish().ok();
-        // An old worker hangs up on idle connections (wrk calls that a read error); none is refused.
+        // An old worker hangs up on idle connections (wrk calls that a read error); none is
+        // refused.
         assert!(!said.contains("Non-2xx"), "{said}");
-        let bad = said
-            .split_once("Socket errors:")
-            .map_or("", |(_, rest)| rest);
-        assert!(
-            bad.is_empty() || bad.trim_start().starts_with("connect 0"),
-            "{said}"
-        );
+        let bad = said.split_once("Socket errors:").map_or("", |(_, rest)| rest);
+        assert!(bad.is_empty() || bad.trim_start().starts_with("connect 0"), "{said}");
     }
 }
 
@@ -146,19 +120,14 @@ fn nginx_quits_gracefully(mode: Mode) {
     let slow = "curl -sS --fail --limit-rate 2M -o slow http://127.0.0.1:8080/blob";
     let download = host.line(slow).start();
     wait_for("the download to begin", || {
-        host.path("slow")
-            .metadata()
-            .is_ok_and(|file| file.len() > 100_000)
+        host.path("slow").metadata().is_ok_and(|file| file.len() > 100_000)
     });
     nginx.master.signal(Signal::QUIT);
     wait_for("the port to be free", || !host.tcp_listens(8080));
     let refused = host.line("curl -sS http://127.0.0.1:8080/").finish();
     assert_eq!(refused.status.code(), Some(7), "{refused}");
     download.finish().ok();
-    assert!(
-        std::fs::read(host.path("slow")).unwrap() == blob(),
-        "the download was cut"
-    );
+    assert!(std::fs::read(host.path("slow")).unwrap() == blob(), "the download was cut");
     nginx.master.finish().ok();
 }
 
@@ -168,15 +137,8 @@ fn python_serves_files(mode: Mode) {
     host.file("blob", blob());
     let _server = host.line("python3 -m http.server 8000").start();
     host.wait_tcp(8000);
-    host.line("curl -sS --fail -o got http://127.0.0.1:8000/blob")
-        .ok();
-    assert!(
-        std::fs::read(host.path("got")).unwrap() == blob(),
-        "curl got other bytes"
-    );
+    host.line("curl -sS --fail -o got http://127.0.0.1:8000/blob").ok();
+    assert!(std::fs::read(host.path("got")).unwrap() == blob(), "curl got other bytes");
     host.line("wget -q -O got http://127.0.0.1:8000/blob").ok();
-    assert!(
-        std::fs::read(host.path("got")).unwrap() == blob(),
-        "wget got other bytes"
-    );
+    assert!(std::fs::read(host.path("got")).unwrap() == blob(), "wget got other bytes");
 }
