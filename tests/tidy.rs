@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stack", &["base", "wire"]),
     ("host", &["base"]),
     ("net", &["base"]),
-    ("link", &["base", "wire", "host"]),
+    ("link", &["base", "wire", "host", "net"]),
     ("sock", &["base", "host", "net"]),
     ("abi", &["base", "host", "sock", "engine"]),
     ("engine", &["base", "wire", "stack", "host", "net", "link", "sock"]),

@@ -1,5 +1,11 @@
 //! Links: where a net's frames go. Each is opened by its own file; wrappers (`impair`, `capture`)
 //! stand around any of them.
+pub mod finish;
+mod mac;
+pub mod packet;
+pub mod tap;
+mod vnet;
+
 pub use crate::base::frame::{Medium, Offload, RxChecksum, TxFrame, TxOffload};
 use crate::base::{Instant, MacAddr};
 use std::os::fd::BorrowedFd;
@@ -63,4 +69,9 @@ pub trait Link: Send {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
+}
+
+/// An error of this kind with a sentence for the user.
+fn fail(kind: std::io::ErrorKind, why: impl Into<String>) -> std::io::Error {
+    std::io::Error::new(kind, why.into())
 }
