@@ -10,7 +10,7 @@ fn error(text: &str) -> String {
 
 #[test]
 fn a_whole_file() {
-    let text = include_str!("../docs/example-net.toml");
+    let text = include_str!("../../docs/example-net.toml");
     let net = parse(text, "example-net.toml").unwrap();
     assert_eq!(net.name, "web");
     assert_eq!(net.links.len(), 1);
