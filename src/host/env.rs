@@ -23,7 +23,8 @@ pub fn var(name: &str) -> Option<&'static [u8]> {
         }
         // SAFETY: every entry is a C string.
         let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
-        if let Some(value) = bytes.strip_prefix(name.as_bytes()).and_then(|b| b.strip_prefix(b"=")) {
+        if let Some(value) = bytes.strip_prefix(name.as_bytes()).and_then(|b| b.strip_prefix(b"="))
+        {
             return Some(value);
         }
         // SAFETY: this entry was not the last.

@@ -29,10 +29,8 @@ pub fn set(fd: Raw, words: &[u32]) -> Result<(), Errno> {
     for (instruction, word) in program.iter_mut().zip(words) {
         *instruction = Instruction { code: LOAD, jt: 0, jf: 0, k: *word };
     }
-    let filter = libc::sock_fprog {
-        len: (words.len() + 1) as u16,
-        filter: program.as_mut_ptr().cast(),
-    };
+    let filter =
+        libc::sock_fprog { len: (words.len() + 1) as u16, filter: program.as_mut_ptr().cast() };
     let (level, name) = (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
     let len = core::mem::size_of::<libc::sock_fprog>();
     // SAFETY: the kernel reads `filter` and the `len` instructions that it points to.

@@ -137,9 +137,8 @@ pub fn receive(
                 a.raw_mut()
             });
             // SAFETY: the program gave the buffer to be written; `from` is ours.
-            let len = unsafe {
-                call!(libc::SYS_recvfrom, fd, b.address(), b.len(), flags, name, len)
-            }?;
+            let len =
+                unsafe { call!(libc::SYS_recvfrom, fd, b.address(), b.len(), flags, name, len) }?;
             Ok(Received { len, flags: 0, control_len: 0 })
         }
         _ => receive_header(fd, payload, from, control, flags),

@@ -59,7 +59,11 @@ pub trait Link: Send {
     /// Takes one frame, finished as `frame.offload` says (the link promised that in `info().offload`).
     fn send(&mut self, now: Instant, frame: &TxFrame) -> std::io::Result<Sent>;
     /// Gives up to a batch of received frames to `sink`; how many. 0: nothing there now.
-    fn receive(&mut self, now: Instant, sink: &mut dyn FnMut(RxFrame<'_>)) -> std::io::Result<usize>;
+    fn receive(
+        &mut self,
+        now: Instant,
+        sink: &mut dyn FnMut(RxFrame<'_>),
+    ) -> std::io::Result<usize>;
     /// When it wants `receive` to be called without its file being ready (delays of `impair`,
     /// reconnection of a stream).
     fn deadline(&self) -> Option<Instant> {

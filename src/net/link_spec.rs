@@ -90,9 +90,7 @@ impl FromStr for Device {
             "tap" => interface_name(target).map(Device::Tap),
             "stream" => socket_path(target).map(Device::Stream),
             "stream-listen" => socket_path(target).map(Device::StreamListen),
-            _ => Err(format!(
-                "there is no link of kind {kind:?}; a link is {DEVICES}"
-            )),
+            _ => Err(format!("there is no link of kind {kind:?}; a link is {DEVICES}")),
         }
     }
 }
@@ -111,9 +109,7 @@ fn interface_name(s: &str) -> Result<String, String> {
 /// What fits into `sun_path` (unix(7)) with its final zero.
 fn socket_path(s: &str) -> Result<String, String> {
     if s.is_empty() || s.len() > 107 || s.contains('\0') {
-        return Err(format!(
-            "{s:?} is not the path of a unix socket: 1 to 107 bytes"
-        ));
+        return Err(format!("{s:?} is not the path of a unix socket: 1 to 107 bytes"));
     }
     Ok(s.into())
 }
@@ -183,13 +179,7 @@ impl LinkSpec {
     /// A clean link.
     pub fn new(device: Device) -> LinkSpec {
         let impair = ImpairSpec::default();
-        LinkSpec {
-            device,
-            mac: None,
-            mtu: None,
-            capture: None,
-            impair,
-        }
+        LinkSpec { device, mac: None, mtu: None, capture: None, impair }
     }
 
     /// Sets the option `key` (one of [`KEYS`]) as it is written on the command line.
@@ -265,10 +255,7 @@ impl fmt::Display for LinkSpec {
             }
         }
         let chances = [i.loss, i.reorder, i.duplicate, i.corrupt];
-        for (key, p) in ["loss", "reorder", "duplicate", "corrupt"]
-            .iter()
-            .zip(chances)
-        {
+        for (key, p) in ["loss", "reorder", "duplicate", "corrupt"].iter().zip(chances) {
             if p > 0.0 {
                 write!(f, ",{key}={}%", p * 100.0)?;
             }
@@ -293,9 +280,7 @@ impl fmt::Display for LinkSpec {
 fn mac(s: &str) -> Result<MacAddr, String> {
     let mac: MacAddr = s.parse().map_err(|why: &str| format!("{why}; not {s:?}"))?;
     if mac.is_multicast() || mac == MacAddr::default() {
-        return Err(format!(
-            "{mac} is not the address of one station; take 02:00:00:00:00:01"
-        ));
+        return Err(format!("{mac} is not the address of one station; take 02:00:00:00:00:01"));
     }
     Ok(mac)
 }
@@ -310,9 +295,7 @@ fn number(s: &str, min: u64, max: u64, unit: &str) -> Result<u64, String> {
 
 /// A number that is not negative, and the unit behind it in lower case.
 fn quantity(s: &str) -> Option<(f64, Cow<'_, str>)> {
-    let end = s
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(s.len());
+    let end = s.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(s.len());
     let (value, unit) = s.split_at(end);
     let value: f64 = value.parse().ok()?;
     Some((value, unit.trim().to_ascii_lowercase().into()))
@@ -327,20 +310,13 @@ fn duration(s: &str) -> Result<Duration, String> {
         _ => None,
     });
     let Some(seconds) = seconds else {
-        return Err(format!(
-            "{s:?} is not a time; write it like 20ms, 500us or 1.5s"
-        ));
+        return Err(format!("{s:?} is not a time; write it like 20ms, 500us or 1.5s"));
     };
     // Rounded to whole nanoseconds.
     let nanos = (seconds * 1e9).round().min(1e18) as u64;
     Some(Duration::from_nanos(nanos))
         .filter(|d| *d <= DELAY_MAX)
-        .ok_or_else(|| {
-            format!(
-                "{s} is more than the {} seconds allowed",
-                DELAY_MAX.as_secs()
-            )
-        })
+        .ok_or_else(|| format!("{s} is more than the {} seconds allowed", DELAY_MAX.as_secs()))
 }
 
 fn chance(s: &str) -> Result<f64, String> {
@@ -358,13 +334,9 @@ fn rate(s: &str) -> Result<u64, String> {
         "g" | "gbit" => Some(value * 1e9),
         _ => None,
     });
-    bits.filter(|bits| (1e3..=1e12).contains(bits))
-        .map(|bits| bits as u64)
-        .ok_or_else(|| {
-            format!(
-                "{s:?} is not a rate; write it like 10Mbit, 512kbit or 1Gbit (1kbit to 1000Gbit)"
-            )
-        })
+    bits.filter(|bits| (1e3..=1e12).contains(bits)).map(|bits| bits as u64).ok_or_else(|| {
+        format!("{s:?} is not a rate; write it like 10Mbit, 512kbit or 1Gbit (1kbit to 1000Gbit)")
+    })
 }
 
 fn direction(s: &str) -> Result<Direction, String> {
@@ -372,9 +344,7 @@ fn direction(s: &str) -> Result<Direction, String> {
         "out" => Ok(Direction::Out),
         "in" => Ok(Direction::In),
         "both" => Ok(Direction::Both),
-        _ => Err(format!(
-            "{s:?} is not a direction: out (what we send), in or both"
-        )),
+        _ => Err(format!("{s:?} is not a direction: out (what we send), in or both")),
     }
 }
 
@@ -442,10 +412,8 @@ impl<'de> serde::Deserialize<'de> for LinkSpec {
                     }
                 }
                 let missing = || A::Error::custom(format!("a link needs device = {DEVICES}"));
-                let mut spec: LinkSpec = device
-                    .ok_or_else(missing)?
-                    .parse()
-                    .map_err(A::Error::custom)?;
+                let mut spec: LinkSpec =
+                    device.ok_or_else(missing)?.parse().map_err(A::Error::custom)?;
                 for (key, value) in options {
                     spec.set(&key, &value).map_err(A::Error::custom)?;
                 }
@@ -476,16 +444,10 @@ mod tests {
         assert_eq!(spec.impair.delay, Duration::from_millis(20));
         assert_eq!(spec.impair.jitter, Duration::from_micros(1500));
         assert_eq!((spec.impair.loss, spec.impair.corrupt), (0.02, 0.005));
-        assert_eq!(
-            (spec.impair.rate, spec.impair.queue),
-            (Some(10_000_000), Some(100))
-        );
+        assert_eq!((spec.impair.rate, spec.impair.queue), (Some(10_000_000), Some(100)));
         assert_eq!(spec.impair.seed, Some(u64::MAX));
         assert_eq!(spec.impair.direction, Direction::Out);
-        assert_eq!(
-            (spec.mtu, spec.capture.as_deref()),
-            (Some(65520), Some("x.pcapng"))
-        );
+        assert_eq!((spec.mtu, spec.capture.as_deref()), (Some(65520), Some("x.pcapng")));
         assert_eq!(parse(&spec.to_string()).unwrap(), spec);
         assert!(parse("packet:eth0").unwrap().impair.is_clean());
     }
@@ -557,14 +519,8 @@ mod tests {
 
         for (text, part) in [
             ("[[link]]\ndelay = 1\n", "needs device"),
-            (
-                "[[link]]\ndevice = 'tap:t'\nspeed = 1\n",
-                "no key \"speed\"",
-            ),
-            (
-                "[[link]]\ndevice = 'tap:t'\ndelay = true\n",
-                "string or a number",
-            ),
+            ("[[link]]\ndevice = 'tap:t'\nspeed = 1\n", "no key \"speed\""),
+            ("[[link]]\ndevice = 'tap:t'\ndelay = true\n", "string or a number"),
             ("[[link]]\ndevice = 'tap:t'\nloss = 300\n", "0% to 100%"),
         ] {
             let why = toml::from_str::<File>(text).err().expect(text).to_string();

@@ -298,7 +298,8 @@ mod tests {
 
     #[test]
     fn requests_survive_the_round_trip() {
-        let six = FourTuple { local: "[::1]:1".parse().unwrap(), remote: "[fd00::1]:2".parse().unwrap() };
+        let six =
+            FourTuple { local: "[::1]:1".parse().unwrap(), remote: "[fd00::1]:2".parse().unwrap() };
         let option = WireOption { kind: OptionKind::KeepIdleMs, value: 60_000 };
         for request in [
             Request::Listen { local: six.local, dual: true, backlog: 511 },

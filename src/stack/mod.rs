@@ -8,5 +8,5 @@ pub mod core;
 pub mod ip;
 pub mod tcp;
 pub mod udp;
-pub use api::*;
 pub use self::core::{NeighborInfo, Stack};
+pub use api::*;

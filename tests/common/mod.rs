@@ -4,7 +4,7 @@
 //! nor abstract unix names of tests that run at the same time meet; it goes away with the test,
 //! even if the test is killed. Programs on a host run on the kernel's sockets or on ours
 //! ([`Mode`]); when the host is dropped it proves which of the two carried the traffic.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod artifacts;
 pub mod host;
