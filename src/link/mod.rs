@@ -2,7 +2,10 @@
 //! stand around any of them.
 pub mod finish;
 mod mac;
+pub mod memory;
+pub mod open;
 pub mod packet;
+pub mod stream;
 pub mod tap;
 mod vnet;
 
