@@ -1,0 +1,200 @@
+//! Outgoing connections: a program connects to the gateway, and its socket's *name* says where it
+//! wants to go.
+//!
+//! The first message on the socket is a [`ConnectRequest`], padded so that the program's socket is
+//! not writable while it lies there. It is looked at, not taken, until the handshake is done; taking
+//! it makes the socket writable, which is how a connect succeeds. If the handshake fails, the
+//! reason is remembered for the program to ask, and the socket closed with the message unread.
+use super::poller::{EventFlags, Token};
+use super::session::{Phase, Session};
+use super::slab::Key;
+use super::timers::Due;
+use super::{Engine, options, unix};
+use crate::base::time::Duration;
+use crate::base::{FourTuple, Instant, NetError};
+use crate::sock::control::{ConnectRequest, OptionKind, may_join};
+use crate::sock::errno;
+use crate::sock::name::Role;
+use crate::stack::tcp::{State, TcpOptions};
+use rustix::io::Errno;
+
+/// Connections accepted in one turn.
+const ACCEPT_BATCH: usize = 64;
+/// How long a program may take to send its request after it has connected to the gateway.
+const GREETING_PATIENCE: Duration = Duration::from_secs(5);
+/// Sessions at once.
+const SESSIONS_MAX: usize = crate::base::limits::TCP_CONNECTIONS;
+/// Longest request believed, bytes: a quarter of the largest send buffer that a program can ask for.
+const REQUEST_MAX: u32 = 64 << 20;
+/// How long accepting rests when descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a program's socket gets to be watched for.
+pub const WATCHED: EventFlags =
+    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+
+impl Engine {
+    /// Programs wait at the gateway.
+    pub(super) fn accept_outgoing(&mut self, now: Instant) {
+        for _ in 0..ACCEPT_BATCH {
+            if self.sessions.len() >= SESSIONS_MAX {
+                return self.pause_accepting(now);
+            }
+            match unix::accept(&self.gateway) {
+                Ok(fd) => self.greet(now, fd),
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept at the gateway");
+                    return self.pause_accepting(now);
+                }
+            }
+        }
+    }
+
+    /// Stops listening to the doors for a moment: descriptors or sessions have run out.
+    pub(super) fn pause_accepting(&mut self, now: Instant) {
+        if !self.accepting_paused {
+            self.accepting_paused = true;
+            self.poller.remove(&self.gateway);
+            self.poller.remove(&self.control);
+            self.timers.set(now + ACCEPT_PAUSE, Due::Accept);
+        }
+    }
+
+    /// Listens to the doors again.
+    pub(super) fn resume_accepting(&mut self, now: Instant) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let gateway = self.poller.add(&self.gateway, Token::Gateway, EventFlags::IN);
+        let control = self.poller.add(&self.control, Token::Control, EventFlags::IN);
+        self.accepting_paused = false;
+        if gateway.and(control).is_err() {
+            self.pause_accepting(now);
+        }
+    }
+
+    fn greet(&mut self, now: Instant, fd: std::os::fd::OwnedFd) {
+        let Ok(owner) = unix::peer_cred(&fd) else { return };
+        let Some(Role::Endpoint { local, remote }) = unix::peer_role(&fd, self.net) else {
+            tracing::debug!(?owner, "a gateway client without a name was turned away");
+            return;
+        };
+        if !may_join(&self.brief, owner.uid, self.uid) {
+            tracing::debug!(?owner, "a user who is not of this net was turned away");
+            return;
+        }
+        let tuple = FourTuple { local, remote };
+        let key = self.sessions.insert(Session::new(fd, tuple, owner, Phase::Greeting));
+        let Some(session) = self.sessions.get(key) else { return };
+        if let Err(error) = self.poller.add(&session.fd, Token::Session(key), WATCHED) {
+            tracing::warn!(%error, "cannot watch a program's socket");
+            self.sessions.remove(key);
+            return;
+        }
+        self.timers.set(now + GREETING_PATIENCE, Due::Session(key));
+        self.enqueue(key);
+    }
+
+    /// A turn of a session that has not sent its request.
+    pub(super) fn read_request(&mut self, now: Instant, key: Key) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let mut head = [0u8; ConnectRequest::HEADER_MAX];
+        let n = match unix::peek(&session.fd, &mut head) {
+            Ok(n) => n,
+            Err(Errno::AGAIN | Errno::INTR) => {
+                session.readable = false;
+                return;
+            }
+            Err(_) => 0,
+        };
+        let request = ConnectRequest::decode(&head[..n])
+            .filter(|r| r.tuple == session.tuple && r.length <= REQUEST_MAX);
+        match request {
+            Some(request) => self.begin_connect(now, key, &request),
+            None => {
+                tracing::debug!(tuple = ?session.tuple, "not a connect request");
+                self.sessions.remove(key);
+            }
+        }
+    }
+
+    fn begin_connect(&mut self, now: Instant, key: Key, request: &ConnectRequest) {
+        let mut tcp_options = TcpOptions::default();
+        let mut linger_zero = false;
+        for option in &request.options {
+            options::apply(&mut tcp_options, *option);
+            if option.kind == OptionKind::LingerZero {
+                linger_zero = option.value != 0;
+            }
+        }
+        self.reasons.take(&request.tuple);
+        let connected = if self.stack.is_local(request.tuple.local.ip()) {
+            self.stack.tcp_connect(now, request.tuple, tcp_options)
+        } else {
+            Err(NetError::AddressNotAvailable)
+        };
+        tracing::debug!(tuple = ?request.tuple, ?connected, "connect");
+        match connected {
+            Ok(conn) => {
+                self.sessions.set_conn(key, conn);
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.phase = Phase::Connecting { length: request.length };
+                    session.reset_at_end = linger_zero;
+                }
+                self.enqueue(key);
+            }
+            Err(error) => {
+                self.reasons.remember(request.tuple, errno::to_byte(errno::from_net(error)));
+                self.sessions.remove(key);
+            }
+        }
+    }
+
+    /// A turn of a session whose handshake is under way.
+    pub(super) fn check_handshake(&mut self, now: Instant, key: Key, length: u32) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
+        let error = match status {
+            None => Some(NetError::Aborted),
+            Some(status) => status.error,
+        };
+        if let Some(error) = error {
+            tracing::debug!(tuple = ?session.tuple, %error, "connect failed");
+            self.reasons.remember(session.tuple, errno::to_byte(errno::from_net(error)));
+            return self.end_session(now, key, false);
+        }
+        if session.hung_up {
+            // The program gave up while we were connecting.
+            return self.end_session(now, key, true);
+        }
+        let handshaking = [State::SynSent, State::SynReceived];
+        if status.is_some_and(|s| !handshaking.contains(&s.state)) {
+            session.phase = Phase::Admitting { left: length };
+            self.enqueue(key);
+        }
+    }
+
+    /// A turn of a session that takes its request: that makes the program's socket writable.
+    pub(super) fn admit(&mut self, key: Key, mut left: u32) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        while left > 0 {
+            let wanted = self.scratch.len().min(left as usize);
+            match unix::read(&session.fd, &mut self.scratch[..wanted]) {
+                Ok(0) => left = 0,
+                Ok(n) => left -= n as u32,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    session.readable = false;
+                    session.phase = Phase::Admitting { left };
+                    return;
+                }
+                // It is gone; the relay finds out.
+                Err(_) => left = 0,
+            }
+        }
+        session.phase = Phase::Open;
+        self.enqueue(key);
+    }
+}

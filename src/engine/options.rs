@@ -1,0 +1,27 @@
+//! Options of wire connections as programs send them, in the stack's words.
+use crate::base::time::Duration;
+use crate::sock::control::{OptionKind, WireOption};
+use crate::stack::tcp::TcpOptions;
+
+/// Sets one. `LingerZero` is no option of the stack's: the session keeps it.
+pub fn apply(options: &mut TcpOptions, wire: WireOption) {
+    let value = wire.value;
+    let byte = u8::try_from(value).unwrap_or(u8::MAX);
+    let time = Duration::from_millis(u64::from(value));
+    match wire.kind {
+        OptionKind::NoDelay => options.nodelay = value != 0,
+        OptionKind::Cork => options.cork = value != 0,
+        OptionKind::KeepAlive => options.keepalive = value != 0,
+        OptionKind::KeepIdleMs => options.keepidle = time,
+        OptionKind::KeepIntervalMs => options.keepintvl = time,
+        OptionKind::KeepCount => options.keepcnt = byte,
+        OptionKind::UserTimeoutMs => options.user_timeout = time,
+        OptionKind::MaxSegment => {
+            options.max_segment = u16::try_from(value).unwrap_or(u16::MAX);
+        }
+        OptionKind::SynCount => options.syn_count = byte,
+        OptionKind::Ttl => options.ttl = byte,
+        OptionKind::Tos => options.tos = byte,
+        OptionKind::LingerZero => {}
+    }
+}

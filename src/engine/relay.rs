@@ -1,0 +1,191 @@
+//! Bytes between a program's socket and its connection, both ways, straight into and out of the
+//! connection's rings, and the ends of either side.
+//!
+//! Sockets are watched edge-triggered: `readable` and `writable` of a session stay true until the
+//! kernel says `EAGAIN`. A session that has used up its share of a turn goes to the end of the queue.
+//!
+//! | from | to |
+//! |---|---|
+//! | peer's FIN, all before it passed on | `shutdown(SHUT_WR)` on our socket |
+//! | program's `SHUT_WR` | FIN after all that it wrote |
+//! | program gone | the same, then the connection is left to the stack |
+//! | program gone with bytes unread, or `SO_LINGER` 0 | what it wrote is sent, then RST |
+//! | connection failed | what had arrived is passed on, then the socket is closed |
+use super::session::{Phase, Session};
+use super::unix;
+use crate::base::time::Duration;
+use crate::base::{Instant, NetError};
+use crate::stack::ConnId;
+use crate::stack::tcp::{State, Tcp, TcpStatus};
+use rustix::io::Errno;
+
+/// Bytes that one session may move in one direction before others have their turn.
+const TURN_BYTES: usize = 512 << 10;
+/// How long bytes that a program wrote before it left with a reset may take to be acknowledged.
+const RESET_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is to become of a session after its turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// Nothing to do until something happens.
+    Wait,
+    /// It has more to do than its share.
+    More,
+    /// Call again at that time, if nothing happens before.
+    Until(Instant),
+    /// Done: leave the connection to the stack, close the socket.
+    Release,
+    /// Done: reset the connection, close the socket.
+    Abort,
+    /// The connection has failed: remember why. (The session goes on until the program has got what
+    /// had been received.)
+    Failed(NetError),
+}
+
+/// One turn of a session whose handshake is done.
+pub fn turn(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> Turn {
+    let Some(status) = tcp.status(conn) else { return Turn::Release };
+    match session.phase {
+        Phase::Failed => return flush_failed(now, session, tcp, conn),
+        Phase::Resetting { until } => return reset_when_done(now, &status, until),
+        _ => {}
+    }
+    if let Some(error) = status.error {
+        session.phase = Phase::Failed;
+        return Turn::Failed(error);
+    }
+    let mut more = push(now, session, tcp, conn);
+    more |= pull(now, session, tcp, conn);
+    // Both may have changed it.
+    match tcp.status(conn) {
+        Some(status) => pass_ends(now, session, &status, more),
+        None => Turn::Release,
+    }
+}
+
+fn pass_ends(now: Instant, session: &mut Session, status: &TcpStatus, more: bool) -> Turn {
+    if status.remote_closed && status.readable == 0 && !session.peer_ended {
+        session.peer_ended = true;
+        unix::end_of_stream(&session.fd);
+    }
+    if session.program_ended && (session.hung_up || session.deaf) {
+        // RFC 1122 4.2.2.13: a close with data unread is told to the peer by RST.
+        if session.reset_at_end || (session.hung_up && status.readable > 0) {
+            let until = now + RESET_PATIENCE;
+            session.phase = Phase::Resetting { until };
+            return reset_when_done(now, status, until);
+        }
+        if session.hung_up {
+            return Turn::Release;
+        }
+    }
+    let over = matches!(status.state, State::TimeWait | State::Closed);
+    if session.program_ended && session.peer_ended && over {
+        return Turn::Release;
+    }
+    if more { Turn::More } else { Turn::Wait }
+}
+
+fn reset_when_done(now: Instant, status: &TcpStatus, until: Instant) -> Turn {
+    if status.error.is_some() {
+        Turn::Release
+    } else if status.all_acknowledged || now >= until {
+        Turn::Abort
+    } else {
+        Turn::Until(until)
+    }
+}
+
+fn flush_failed(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> Turn {
+    let more = push(now, session, tcp, conn);
+    if session.deaf || session.hung_up || tcp.peek(conn)[0].is_empty() {
+        Turn::Release
+    } else if more {
+        Turn::More
+    } else {
+        Turn::Wait
+    }
+}
+
+/// From the wire to the program. True: there is more, beyond this turn's share.
+fn push(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> bool {
+    let mut left = TURN_BYTES;
+    while session.writable || session.deaf {
+        let [first, second] = tcp.peek(conn);
+        if first.is_empty() {
+            return false;
+        }
+        if session.deaf {
+            // A program that called SHUT_RD and lives on: TCP goes on acknowledging. One that is
+            // gone: the bytes stay, and count as unread.
+            let n = first.len() + second.len();
+            if !session.hung_up {
+                tcp.consume(now, conn, n);
+            }
+            return false;
+        }
+        if left == 0 {
+            return true;
+        }
+        let first = &first[..first.len().min(left)];
+        let second = &second[..second.len().min(left - first.len())];
+        match unix::write_vectored(&session.fd, [first, second]) {
+            Ok(n) => {
+                tcp.consume(now, conn, n);
+                left -= n.min(left);
+            }
+            Err(Errno::AGAIN) => session.writable = false,
+            Err(Errno::INTR) => {}
+            Err(Errno::PIPE) => session.deaf = true,
+            // The program closed with bytes unread: the kernel tells us once.
+            Err(_) => {
+                session.deaf = true;
+                session.reset_at_end = true;
+            }
+        }
+    }
+    false
+}
+
+/// From the program to the wire. True: there may be more, beyond this turn's share.
+fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> bool {
+    let mut left = TURN_BYTES;
+    while session.readable && !session.program_ended {
+        let [first, second] = tcp.send_space(conn);
+        if first.is_empty() {
+            return false;
+        }
+        if left == 0 {
+            return true;
+        }
+        let (one, two) = (first.len().min(left), second.len());
+        let first = &mut first[..one];
+        let second = &mut second[..two.min(left - one)];
+        let room = first.len() + second.len();
+        match unix::read_vectored(&session.fd, [first, second]) {
+            Ok(0) => {
+                session.program_ended = true;
+                tcp.close(now, conn);
+            }
+            Ok(n) => {
+                tcp.send_commit(now, conn, n);
+                left -= n.min(left);
+                if n < room {
+                    // Most likely all there was. What was read goes out first; then we look again
+                    // (a short read is no proof: urgent data stops it too).
+                    return true;
+                }
+            }
+            Err(Errno::AGAIN) => session.readable = false,
+            Err(Errno::INTR) => {}
+            // The program closed with bytes unread; what it wrote before comes first, and the end
+            // after this. Any other error does not happen on a unix stream, and is an end as well.
+            Err(Errno::CONNRESET) => session.reset_at_end = true,
+            Err(_) => {
+                session.program_ended = true;
+                session.reset_at_end = true;
+            }
+        }
+    }
+    false
+}

@@ -1,0 +1,176 @@
+//! A session: one wire connection, from the engine's side. On one hand the stack's connection, on
+//! the other the unix socket to the program.
+use super::slab::{Key, Slab};
+use crate::base::{FourTuple, Instant};
+use crate::host::unix::PeerCred;
+use crate::stack::ConnId;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+
+/// Where a session is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Outgoing: the program's request has not come yet, or not all of its head.
+    Greeting,
+    /// Outgoing: the handshake is under way; `length` bytes of request lie unread.
+    Connecting {
+        /// Bytes.
+        length: u32,
+    },
+    /// Outgoing, established: the rest of the request is being taken, which makes the program's
+    /// socket writable.
+    Admitting {
+        /// Bytes still to take.
+        left: u32,
+    },
+    /// Incoming: the listener's queue was full; will be tried again.
+    Knocking {
+        /// How often it has been tried.
+        tries: u32,
+        /// When it was first tried.
+        since: Instant,
+    },
+    /// Bytes flow.
+    Open,
+    /// The connection has failed: what it had received goes to the program, then the end.
+    Failed,
+    /// The program is gone and wants a reset (bytes it did not read, `SO_LINGER` 0) as soon as what
+    /// it wrote has arrived, or at the latest at `until`.
+    Resetting {
+        /// See above.
+        until: Instant,
+    },
+}
+
+/// One wire connection.
+pub struct Session {
+    /// The engine's end of the unix connection to the program.
+    pub fd: OwnedFd,
+    /// The stack's connection; `None` only in [`Phase::Greeting`].
+    pub conn: Option<ConnId>,
+    /// As the program names it.
+    pub tuple: FourTuple,
+    /// Who holds the other end (who listened, for incoming connections).
+    pub owner: PeerCred,
+    /// Whether it came in from the wire.
+    pub incoming: bool,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// The socket may have something to read: set by the poller, cleared by `EAGAIN`.
+    pub readable: bool,
+    /// The socket may have room: set by the poller, cleared by `EAGAIN`.
+    pub writable: bool,
+    /// The poller has reported that the program closed both directions.
+    pub hung_up: bool,
+    /// All that the program wrote has been taken, and no more will come.
+    pub program_ended: bool,
+    /// The program takes no more bytes (it closed, or `SHUT_RD`).
+    pub deaf: bool,
+    /// The peer's FIN has been passed on to the program.
+    pub peer_ended: bool,
+    /// At the end, reset rather than FIN.
+    pub reset_at_end: bool,
+    /// It is in the ready queue.
+    pub queued: bool,
+}
+
+impl Session {
+    /// A session that has just begun.
+    pub fn new(fd: OwnedFd, tuple: FourTuple, owner: PeerCred, phase: Phase) -> Session {
+        Session {
+            fd,
+            conn: None,
+            tuple,
+            owner,
+            incoming: false,
+            phase,
+            readable: true,
+            writable: true,
+            hung_up: false,
+            program_ended: false,
+            deaf: false,
+            peer_ended: false,
+            reset_at_end: false,
+            queued: false,
+        }
+    }
+}
+
+/// All sessions, and the ways to find one.
+pub struct Sessions {
+    slab: Slab<Session>,
+    by_tuple: HashMap<FourTuple, Key>,
+    /// By the connection's slot in the stack's table.
+    by_conn: Vec<Option<(ConnId, Key)>>,
+}
+
+impl Sessions {
+    /// None yet.
+    pub fn new() -> Sessions {
+        Sessions { slab: Slab::new(), by_tuple: HashMap::new(), by_conn: Vec::new() }
+    }
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+    /// Adds one.
+    pub fn insert(&mut self, session: Session) -> Key {
+        let (tuple, conn) = (session.tuple, session.conn);
+        let key = self.slab.insert(session);
+        self.by_tuple.insert(tuple, key);
+        if let Some(conn) = conn {
+            self.set_conn(key, conn);
+        }
+        key
+    }
+    /// Joins a session to its connection.
+    pub fn set_conn(&mut self, key: Key, conn: ConnId) {
+        let Some(session) = self.slab.get_mut(key) else { return };
+        session.conn = Some(conn);
+        let slot = conn.slot as usize;
+        if self.by_conn.len() <= slot {
+            self.by_conn.resize(slot + 1, None);
+        }
+        self.by_conn[slot] = Some((conn, key));
+    }
+    /// By handle.
+    pub fn get(&self, key: Key) -> Option<&Session> {
+        self.slab.get(key)
+    }
+    /// By handle.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut Session> {
+        self.slab.get_mut(key)
+    }
+    /// By the stack's connection.
+    pub fn of_conn(&self, conn: ConnId) -> Option<Key> {
+        match self.by_conn.get(conn.slot as usize) {
+            Some(Some((c, key))) if *c == conn => Some(*key),
+            _ => None,
+        }
+    }
+    /// By its ends as its program names them.
+    pub fn of_tuple(&self, tuple: &FourTuple) -> Option<Key> {
+        self.by_tuple.get(tuple).copied()
+    }
+    /// Takes one out.
+    pub fn remove(&mut self, key: Key) -> Option<Session> {
+        let session = self.slab.remove(key)?;
+        if self.by_tuple.get(&session.tuple) == Some(&key) {
+            self.by_tuple.remove(&session.tuple);
+        }
+        if let Some(entry) = session.conn.and_then(|c| self.by_conn.get_mut(c.slot as usize)) {
+            if entry.is_some_and(|(_, k)| k == key) {
+                *entry = None;
+            }
+        }
+        Some(session)
+    }
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &Session)> {
+        self.slab.iter()
+    }
+    /// All handles, as they are now.
+    pub fn keys(&self) -> Vec<Key> {
+        self.slab.keys()
+    }
+}

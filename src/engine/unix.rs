@@ -1,0 +1,108 @@
+//! The unix sockets that the engine holds: all non-blocking, close-on-exec, named by `sock::name`.
+use crate::host;
+use crate::host::unix::PeerCred;
+use crate::sock::name::{Name, NetId, Role};
+use rustix::io::Errno;
+use rustix::net::{
+    self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags,
+    SocketType,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+/// Connections that may wait to be accepted (the kernel caps it by `net.core.somaxconn`).
+const BACKLOG: i32 = 4_096;
+
+fn address(net: NetId, role: Role) -> Result<SocketAddrUnix, Errno> {
+    SocketAddrUnix::new_abstract_name(Name { net, role }.encode().as_bytes())
+}
+
+/// A listening socket with that name. `ADDRINUSE`: somebody has it.
+pub fn listener(kind: SocketType, net: NetId, role: Role) -> Result<OwnedFd, Errno> {
+    let fd = net::socket_with(AddressFamily::UNIX, kind, FLAGS, None)?;
+    net::bind(&fd, &address(net, role)?)?;
+    net::listen(&fd, BACKLOG)?;
+    Ok(fd)
+}
+
+/// A socket with that name.
+pub fn bound(kind: SocketType, net: NetId, role: Role) -> Result<OwnedFd, Errno> {
+    let fd = net::socket_with(AddressFamily::UNIX, kind, FLAGS, None)?;
+    net::bind(&fd, &address(net, role)?)?;
+    Ok(fd)
+}
+
+/// Connects to that name. `AGAIN`: its queue is full; `CONNREFUSED`: nobody has it.
+pub fn connect(fd: &OwnedFd, net: NetId, role: Role) -> Result<(), Errno> {
+    net::connect(fd, &address(net, role)?)
+}
+
+/// The next one that waits.
+pub fn accept(fd: &OwnedFd) -> Result<OwnedFd, Errno> {
+    net::accept_with(fd, FLAGS)
+}
+
+/// What the other end's name says it is, if it is of this net.
+pub fn peer_role(fd: &OwnedFd, net: NetId) -> Option<Role> {
+    let peer = net::getpeername(fd).ok()??;
+    let peer = SocketAddrUnix::try_from(peer).ok()?;
+    role_of(&peer, net)
+}
+
+/// What a name says its holder is, if it is of this net.
+pub fn role_of(address: &SocketAddrUnix, net: NetId) -> Option<Role> {
+    let name = Name::decode(address.abstract_name()?)?;
+    (name.net == net).then_some(name.role)
+}
+
+/// Who is at the other end.
+pub fn peer_cred(fd: &OwnedFd) -> Result<PeerCred, Errno> {
+    host::unix::peer_cred(fd.as_raw_fd())
+}
+
+/// Looks at the first bytes without taking them.
+pub fn peek(fd: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+    net::recv(fd, buffer, RecvFlags::PEEK | RecvFlags::DONTWAIT).map(|(n, _)| n)
+}
+
+/// Takes bytes.
+pub fn read(fd: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+    net::recv(fd, buffer, RecvFlags::DONTWAIT).map(|(n, _)| n)
+}
+
+/// Takes bytes into up to two places. Descriptors that a program may have sent along are dropped.
+pub fn read_vectored(fd: &OwnedFd, parts: [&mut [u8]; 2]) -> Result<usize, Errno> {
+    let [first, second] = parts;
+    if second.is_empty() {
+        return rustix::io::read(fd, first);
+    }
+    rustix::io::readv(fd, &mut [IoSliceMut::new(first), IoSliceMut::new(second)])
+}
+
+/// Gives bytes from up to two places. Never a signal.
+pub fn write_vectored(fd: &OwnedFd, parts: [&[u8]; 2]) -> Result<usize, Errno> {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let [first, second] = parts;
+    if second.is_empty() {
+        return net::send(fd, first, flags);
+    }
+    let slices = [IoSlice::new(first), IoSlice::new(second)];
+    net::sendmsg(fd, &slices, &mut SendAncillaryBuffer::default(), flags)
+}
+
+/// Sends one packet or datagram to the connected peer.
+pub fn send(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
+    net::send(fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+}
+
+/// Sends one datagram to that name.
+pub fn send_to(fd: impl AsFd, bytes: &[u8], net: NetId, role: Role) -> Result<usize, Errno> {
+    net::sendto(fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT, &address(net, role)?)
+}
+
+/// Tells the other end that nothing more will come.
+pub fn end_of_stream(fd: &OwnedFd) {
+    // The other end may be gone already; then there is nobody to tell.
+    let _ = net::shutdown(fd, net::Shutdown::Write);
+}
