@@ -48,11 +48,6 @@ impl Port {
         self.full
     }
 
-    /// Whether more frames for it should be made: it takes them, or has room to hold one more batch.
-    pub fn wants_more(&self) -> bool {
-        !self.full
-    }
-
     /// When the link wants to be called without its file being ready.
     pub fn deadline(&self) -> Option<Instant> {
         if self.dead { None } else { self.link.deadline() }

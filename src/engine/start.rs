@@ -1,0 +1,228 @@
+//! The beginning of an engine: its doors, its links, its stack.
+use super::poller::{EventFlags, Poller, Token, now};
+use super::{
+    Engine, EngineConfig, files, listeners, port, reasons, session, slab, timers, udp, unix,
+};
+use crate::base::frame::{Medium, Offload};
+use crate::base::rng::Secret;
+use crate::base::{Cidr, Instant, MacAddr, limits};
+use crate::sock::name::{NetId, Role};
+use crate::stack::{InterfaceConfig, Route, Stack, StackConfig};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
+use rustix::net::SocketType;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// Why an engine does not start, or has ended before it was told to.
+#[derive(Debug)]
+pub enum EngineError {
+    /// Another engine runs this net.
+    AlreadyRunning(String),
+    /// A net without an id: `local` needs no engine.
+    NoEngineNeeded,
+    /// The system refused something.
+    System(&'static str, Errno),
+}
+
+impl core::fmt::Display for EngineError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::AlreadyRunning(net) => write!(f, "net {net} already has an engine"),
+            Self::NoEngineNeeded => f.write_str("the net \"local\" needs no engine"),
+            Self::System(what, errno) => write!(f, "{what}: {errno}"),
+        }
+    }
+}
+
+impl core::error::Error for EngineError {}
+
+/// Asks an engine to end, from any thread or signal handler (it is one `write`).
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<OwnedFd>);
+
+impl Stop {
+    fn new() -> Result<Stop, Errno> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Stop(Arc::new(fd)))
+    }
+    /// Asks. What programs have written is still delivered, for a bounded time.
+    pub fn stop(&self) {
+        // Fails only when it has been asked 2^64 times.
+        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+    }
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.0
+    }
+}
+
+fn system(what: &'static str) -> impl Fn(Errno) -> EngineError {
+    move |errno| EngineError::System(what, errno)
+}
+
+impl Engine {
+    /// Opens the doors of the net, joins the links to a new stack, and finds out who listens
+    /// already. Programs can connect from now on; they are served by [`Engine::run`].
+    ///
+    /// # Errors
+    /// Another engine has the net, or the system lacks something.
+    pub fn start(config: EngineConfig) -> Result<Engine, EngineError> {
+        if !config.brief.has_engine() {
+            return Err(EngineError::NoEngineNeeded);
+        }
+        if config.raise_file_limit {
+            raise_file_limit();
+        }
+        let net = NetId(config.brief.id);
+        let (gateway, control) = doors(net, &config.brief.name)?;
+        let poller = Poller::new().map_err(system("epoll"))?;
+        let stop = Stop::new().map_err(system("eventfd"))?;
+        poller.add(stop.fd(), Token::Stop, EventFlags::IN).map_err(system("epoll"))?;
+        poller.add(&gateway, Token::Gateway, EventFlags::IN).map_err(system("epoll"))?;
+        poller.add(&control, Token::Control, EventFlags::IN).map_err(system("epoll"))?;
+
+        let mut key = [0u8; 16];
+        let mut seed = [0u8; 8];
+        let entropy = getrandom::fill(&mut key).and_then(|()| getrandom::fill(&mut seed));
+        entropy.map_err(|_| EngineError::System("entropy", Errno::IO))?;
+        let secret = Secret::new(key);
+        let stack_config = StackConfig {
+            seed: u64::from_ne_bytes(seed),
+            secret: secret.clone(),
+            tcp: config.tcp,
+            answer_echo: config.answer_echo,
+        };
+        let started = now();
+        let mut stack = Stack::new(stack_config);
+        let ports = add_links(started, &mut stack, &poller, config.interfaces, &secret)?;
+        add_linkless(started, &mut stack, &config.brief.addresses);
+        for route in config.routes {
+            let interface = ports.get(route.interface).map(|p: &port::Port| p.interface);
+            let interface = interface.ok_or(EngineError::System("a route", Errno::INVAL))?;
+            let (prefix, via, metric) = (route.prefix, route.via, route.metric);
+            stack.add_route(Route { prefix, via, interface, metric });
+        }
+        let mut engine = Engine {
+            brief_file: None,
+            brief: config.brief,
+            net,
+            uid: rustix::process::geteuid().as_raw(),
+            secret,
+            linger: config.linger,
+            started,
+            poller,
+            timers: timers::Timers::default(),
+            stop,
+            stopping: None,
+            gateway,
+            control,
+            accepting_paused: false,
+            stack,
+            ports,
+            frame: crate::base::frame::TxFrame::default(),
+            sessions: session::Sessions::new(),
+            ready: VecDeque::new(),
+            knocking: 0,
+            listeners: listeners::Listeners::new(),
+            listeners_checked: Instant::ZERO,
+            listeners_check_set: false,
+            callers: slab::Slab::new(),
+            proxies: udp::Proxies::new(),
+            reasons: reasons::Reasons::default(),
+            udp_errors: reasons::Reasons::default(),
+            scratch: vec![0; limits::IP_PACKET_MAX + 1],
+            turns: 0,
+        };
+        engine.check_listeners(started);
+        if let Some(dir) = config.runtime_dir {
+            let file = files::BriefFile::write(&dir, &engine.brief);
+            engine.brief_file = Some(file.map_err(system("the net's file"))?);
+        }
+        tracing::debug!(net = %engine.brief.name, links = engine.ports.len(), "engine started");
+        Ok(engine)
+    }
+
+    /// The handle that ends [`Engine::run`].
+    pub fn stop_handle(&self) -> Stop {
+        self.stop.clone()
+    }
+}
+
+/// The gateway and the control channel. Who has the control channel's name is the net's engine.
+fn doors(net: NetId, name: &str) -> Result<(OwnedFd, OwnedFd), EngineError> {
+    let taken = |errno| match errno {
+        Errno::ADDRINUSE => EngineError::AlreadyRunning(name.into()),
+        errno => EngineError::System("the net's sockets", errno),
+    };
+    let control = unix::listener(SocketType::SEQPACKET, net, Role::Control).map_err(taken)?;
+    let gateway = unix::listener(SocketType::STREAM, net, Role::Gateway).map_err(taken)?;
+    Ok((gateway, control))
+}
+
+fn add_links(
+    now: Instant,
+    stack: &mut Stack,
+    poller: &Poller,
+    interfaces: Vec<super::EngineInterface>,
+    secret: &Secret,
+) -> Result<Vec<port::Port>, EngineError> {
+    let mut ports = Vec::with_capacity(interfaces.len());
+    for (number, interface) in interfaces.into_iter().enumerate() {
+        let info = interface.link.info();
+        let mac = interface.mac.or(info.mac);
+        let index = stack.add_interface(
+            now,
+            InterfaceConfig {
+                name: interface.name,
+                medium: info.medium,
+                mac: mac.unwrap_or_else(|| random_mac(secret, number)),
+                mtu: interface.mtu.unwrap_or(info.mtu),
+                addresses: interface.addresses,
+                offload: info.offload,
+            },
+        );
+        let port = port::Port::new(poller, number as u32, index, interface.link);
+        ports.push(port.map_err(system("watching a link"))?);
+    }
+    Ok(ports)
+}
+
+/// Addresses of the net that no link has live on an interface that leads nowhere.
+fn add_linkless(now: Instant, stack: &mut Stack, addresses: &[Cidr]) {
+    let homeless = |a: &&Cidr| !stack.is_local(a.address);
+    let hosts: Vec<Cidr> = addresses
+        .iter()
+        .filter(homeless)
+        .filter_map(|a| Cidr::new(a.address, if a.address.is_ipv4() { 32 } else { 128 }))
+        .collect();
+    if !hosts.is_empty() {
+        stack.add_interface(
+            now,
+            InterfaceConfig {
+                name: "here".into(),
+                medium: Medium::Ip,
+                mac: MacAddr::default(),
+                mtu: u16::MAX,
+                addresses: hosts,
+                offload: Offload::default(),
+            },
+        );
+    }
+}
+
+/// A locally administered unicast address (IEEE 802: the two low bits of the first byte).
+fn random_mac(secret: &Secret, number: usize) -> MacAddr {
+    let hash = secret.hash(&("mac", number)).to_ne_bytes();
+    MacAddr([hash[0] & 0xfc | 0x02, hash[1], hash[2], hash[3], hash[4], hash[5]])
+}
+
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) =
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        tracing::debug!(%error, "the limit of open files stays");
+    }
+}

@@ -1,0 +1,303 @@
+//! Datagrams of the wire. A remote host that a program exchanges datagrams with is a datagram socket
+//! here, named `Proxy { local, remote }`: what programs send to it goes out to `remote`, what came
+//! from `remote` is sent from it, so that a program's socket which is connected to it (in the
+//! kernel) sees that host alone, as UDP has it.
+//!
+//! Proxies are made when a program asks for one or when a datagram arrives, and the one unused for
+//! longest makes room for another; a program that was connected to it notices (`ECONNREFUSED`) and
+//! asks again. A datagram whose receiver has no room waits a little, in a bounded queue (the kernel
+//! lets an unconnected socket hold as few as ten), and is then dropped, as UDP may.
+use super::listeners::candidates;
+use super::poller::{EventFlags, Token};
+use super::slab::{Key, Slab};
+use super::timers::Due;
+use super::{Engine, unix};
+use crate::base::time::Duration;
+use crate::base::{FourTuple, Instant, NetError};
+use crate::net::brief::Users;
+use crate::sock::errno;
+use crate::sock::name::{NetId, Role, Slot};
+use crate::stack::{UdpDatagram, UdpSendOptions};
+use rustix::io::Errno;
+use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketType};
+use std::collections::{HashMap, VecDeque};
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+
+/// Proxies at once.
+const PROXIES_MAX: usize = 2_048;
+/// Datagrams of one proxy sent on in one turn.
+const TURN_DATAGRAMS: usize = 32;
+/// Datagrams that wait for room at their receivers, in all.
+const WAITING_MAX: usize = crate::base::limits::UDP_QUEUE;
+/// Pause between two tries to deliver those that wait: first, longest.
+const RETRY_FIRST: Duration = Duration::from_micros(200);
+const RETRY_LONGEST: Duration = Duration::from_millis(10);
+/// When no receiver has made room for so long, all that waits is dropped.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// A remote host's socket.
+pub struct Proxy {
+    fd: OwnedFd,
+    tuple: FourTuple,
+    last: Instant,
+    /// The program's socket that spoke or took a datagram last: tried first.
+    peer: Option<Role>,
+    /// Datagrams in the waiting queue.
+    waiting: usize,
+}
+
+/// All proxies, and the datagrams that wait.
+pub struct Proxies {
+    slab: Slab<Proxy>,
+    by_pair: HashMap<FourTuple, Key>,
+    waiting: VecDeque<(Key, UdpDatagram)>,
+    retry: Duration,
+    progress: Instant,
+    /// Datagrams dropped because their receiver had no room.
+    pub dropped: u64,
+}
+
+enum Delivery {
+    Done(Role),
+    Full,
+    Nobody,
+}
+
+impl Proxies {
+    /// None yet.
+    pub fn new() -> Proxies {
+        Proxies {
+            slab: Slab::new(),
+            by_pair: HashMap::new(),
+            waiting: VecDeque::new(),
+            retry: RETRY_FIRST,
+            progress: Instant::ZERO,
+            dropped: 0,
+        }
+    }
+    /// Ends of all pairs, for `understudy ss`.
+    pub fn pairs(&self) -> impl Iterator<Item = FourTuple> {
+        self.slab.iter().map(|(_, proxy)| proxy.tuple)
+    }
+    fn remove(&mut self, key: Key) {
+        if let Some(proxy) = self.slab.remove(key) {
+            self.by_pair.remove(&proxy.tuple);
+        }
+    }
+}
+
+impl Engine {
+    /// The proxy of a pair, made if it is not there.
+    pub(super) fn make_proxy(&mut self, now: Instant, tuple: FourTuple) -> Result<Key, Errno> {
+        if let Some(key) = self.proxies.by_pair.get(&tuple) {
+            return Ok(*key);
+        }
+        let local = tuple.local.ip();
+        if !self.stack.is_local(local) && !local.is_multicast() && !self.brief.is_broadcast(local) {
+            return Err(Errno::ADDRNOTAVAIL);
+        }
+        if self.proxies.slab.len() >= PROXIES_MAX {
+            let oldest = self.proxies.slab.iter().min_by_key(|(_, p)| p.last).map(|(key, _)| key);
+            if let Some(key) = oldest {
+                self.proxies.remove(key);
+            }
+        }
+        let role = Role::Proxy { local: tuple.local, remote: tuple.remote };
+        let fd = unix::bound(SocketType::DGRAM, self.net, role)?;
+        if self.brief.users != Users::Any {
+            net::sockopt::set_socket_passcred(&fd, true)?;
+        }
+        let proxy = Proxy { fd, tuple, last: now, peer: None, waiting: 0 };
+        let key = self.proxies.slab.insert(proxy);
+        self.proxies.by_pair.insert(tuple, key);
+        if let Some(proxy) = self.proxies.slab.get(key) {
+            if let Err(error) = self.poller.add(&proxy.fd, Token::Proxy(key), EventFlags::IN) {
+                self.proxies.remove(key);
+                return Err(error);
+            }
+        }
+        Ok(key)
+    }
+
+    /// Programs have sent to a remote host.
+    pub(super) fn send_datagrams(&mut self, now: Instant, key: Key) {
+        for _ in 0..TURN_DATAGRAMS {
+            let Some(proxy) = self.proxies.slab.get_mut(key) else { return };
+            let (len, from, uid) = match receive(&proxy.fd, &mut self.scratch) {
+                Ok(got) => got,
+                Err(Errno::INTR) => continue,
+                Err(_) => return,
+            };
+            let Some(from @ Role::Datagram { local, .. }) =
+                from.and_then(|from| unix::role_of(&from, self.net))
+            else {
+                continue;
+            };
+            let admitted = match &self.brief.users {
+                Users::Any => true,
+                Users::Only(list) => {
+                    uid.is_some_and(|u| u == 0 || u == self.uid || list.contains(&u))
+                }
+                Users::SameOrRoot => uid.is_some_and(|u| u == 0 || u == self.uid),
+            };
+            if !admitted || local.port() != proxy.tuple.local.port() {
+                continue;
+            }
+            proxy.last = now;
+            proxy.peer = Some(from);
+            let tuple = proxy.tuple;
+            let payload = &self.scratch[..len];
+            let sent = self.stack.udp_send(now, tuple, &UdpSendOptions::default(), payload);
+            if let Err(error) = sent {
+                self.fail_datagram(tuple, error);
+            }
+        }
+    }
+
+    /// A datagram has come from the wire.
+    pub(super) fn deliver_datagram(&mut self, now: Instant, datagram: UdpDatagram) {
+        let key = match self.make_proxy(now, datagram.tuple) {
+            Ok(key) => key,
+            Err(error) => {
+                tracing::debug!(tuple = ?datagram.tuple, %error, "no socket for a datagram");
+                self.proxies.dropped += 1;
+                return;
+            }
+        };
+        let Some(proxy) = self.proxies.slab.get_mut(key) else { return };
+        proxy.last = now;
+        if proxy.waiting > 0 {
+            return self.wait_for_room(now, key, datagram);
+        }
+        match offer(proxy, self.net, &datagram.payload) {
+            Delivery::Done(role) => proxy.peer = Some(role),
+            Delivery::Full => self.wait_for_room(now, key, datagram),
+            Delivery::Nobody => {
+                self.proxies.remove(key);
+                self.stack.udp_refuse(now, &datagram);
+            }
+        }
+    }
+
+    fn wait_for_room(&mut self, now: Instant, key: Key, datagram: UdpDatagram) {
+        let proxies = &mut self.proxies;
+        if proxies.waiting.len() >= WAITING_MAX {
+            proxies.dropped += 1;
+            return;
+        }
+        if proxies.waiting.is_empty() {
+            proxies.progress = now;
+            proxies.retry = RETRY_FIRST;
+            self.timers.set(now + RETRY_FIRST, Due::Datagrams);
+        }
+        if let Some(proxy) = proxies.slab.get_mut(key) {
+            proxy.waiting += 1;
+            proxies.waiting.push_back((key, datagram));
+        }
+    }
+
+    /// Time to offer again what waits.
+    pub(super) fn retry_datagrams(&mut self, now: Instant) {
+        let proxies = &mut self.proxies;
+        let mut full = Vec::new();
+        for _ in 0..proxies.waiting.len() {
+            let Some((key, datagram)) = proxies.waiting.pop_front() else { break };
+            let Some(proxy) = proxies.slab.get_mut(key) else { continue };
+            proxy.waiting -= 1;
+            // Order is kept: behind one that found no room, its proxy's others need not try.
+            let outcome = if full.contains(&key) {
+                Delivery::Full
+            } else {
+                offer(proxy, self.net, &datagram.payload)
+            };
+            match outcome {
+                Delivery::Full => {
+                    full.push(key);
+                    proxy.waiting += 1;
+                    proxies.waiting.push_back((key, datagram));
+                }
+                Delivery::Done(_) | Delivery::Nobody => {
+                    proxies.progress = now;
+                    proxies.retry = RETRY_FIRST;
+                }
+            }
+        }
+        if proxies.waiting.is_empty() {
+            return;
+        }
+        if now.since(proxies.progress) >= WAIT_MAX {
+            proxies.dropped += proxies.waiting.len() as u64;
+            for (key, _) in proxies.waiting.drain(..) {
+                if let Some(proxy) = proxies.slab.get_mut(key) {
+                    proxy.waiting = 0;
+                }
+            }
+            return;
+        }
+        self.timers.set(now + proxies.retry, Due::Datagrams);
+        proxies.retry = (proxies.retry * 2).min(RETRY_LONGEST);
+    }
+
+    /// An ICMP error came back, or a datagram could not be sent: remembered, and the program's
+    /// socket told if it is connected.
+    pub(super) fn fail_datagram(&mut self, tuple: FourTuple, error: NetError) {
+        tracing::debug!(?tuple, %error, "a datagram failed");
+        self.udp_errors.remember(tuple, errno::to_byte(errno::from_net(error)));
+        let Some(key) = self.proxies.by_pair.get(&tuple) else { return };
+        let Some(proxy) = self.proxies.slab.get(*key) else { return };
+        if let Some(peer) = proxy.peer {
+            if let Err(error) = raise_error(proxy, self.net, peer) {
+                tracing::debug!(?tuple, %error, "the program could not be told");
+            }
+        }
+    }
+}
+
+/// Makes `ECONNRESET` pending on the program's socket, if that is connected to this proxy; its
+/// library then asks `UdpError`. The kernel does so when the other end of a pair that was connected
+/// both ways turns away with datagrams unread (unix_dgram_disconnected in net/unix/af_unix.c), so:
+/// leave one to ourselves, connect, disconnect. What programs sent meanwhile is lost, as UDP may.
+fn raise_error(proxy: &Proxy, net: NetId, peer: Role) -> Result<(), Errno> {
+    let own = Role::Proxy { local: proxy.tuple.local, remote: proxy.tuple.remote };
+    unix::send_to(&proxy.fd, &[], net, own)?;
+    unix::connect(&proxy.fd, net, peer)?;
+    net::connect_unspec(&proxy.fd)
+}
+
+/// Sends to the program's sockets that may want it, in Linux's order: the one that is connected to
+/// this host or spoke last, then by specific address, wildcard, `::` that takes IPv4 too.
+fn offer(proxy: &Proxy, net: NetId, payload: &[u8]) -> Delivery {
+    let groups = (0..Slot::SHARED).map(Slot::Shared);
+    let slots = std::iter::once(Slot::Exclusive).chain(groups);
+    let places = candidates(proxy.tuple.local);
+    let all = places.flat_map(|(local, dual)| {
+        slots.clone().map(move |slot| Role::Datagram { local, dual, slot })
+    });
+    for role in proxy.peer.into_iter().chain(all) {
+        match unix::send_to(&proxy.fd, payload, net, role) {
+            Ok(_) => return Delivery::Done(role),
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => return Delivery::Full,
+            // Nobody has that name, or its holder is connected to another host.
+            Err(_) => {}
+        }
+    }
+    Delivery::Nobody
+}
+
+type Received = (usize, Option<rustix::net::SocketAddrUnix>, Option<u32>);
+
+/// One datagram: its length, its sender's name, and uid where the socket asks for credentials.
+fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> Result<Received, Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let got = net::recvmsg(fd, &mut [IoSliceMut::new(buffer)], &mut ancillary, flags)?;
+    let uid = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmCredentials(cred) => Some(cred.uid.as_raw()),
+        _ => None,
+    });
+    let from = got.address.and_then(|a| rustix::net::SocketAddrUnix::try_from(a).ok());
+    Ok((got.bytes, from, uid))
+}
