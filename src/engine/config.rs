@@ -1,7 +1,8 @@
 //! What an engine is started with.
 use crate::base::{Cidr, MacAddr, addr::IpAddr, time::Duration};
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::net::brief::Brief;
+use crate::net::config::{NetConfig, TcpDefaults};
 use crate::stack::tcp::TcpConfig;
 
 /// One link of the net and its place in the stack.
@@ -66,5 +67,47 @@ impl EngineConfig {
             raise_file_limit: false,
             linger: Duration::from_secs(10),
         }
+    }
+    /// The engine of `net` when `uid` starts it: opens its links.
+    ///
+    /// # Errors
+    /// A link cannot be opened; the sentence says why.
+    pub fn from_net(net: &NetConfig, uid: u32) -> std::io::Result<EngineConfig> {
+        let mut config = EngineConfig::new(net.brief(uid));
+        for (index, wanted) in net.links.iter().enumerate() {
+            let link = link::open::open(&wanted.spec, &net.name, super::poller::now())?;
+            config.interfaces.push(EngineInterface {
+                name: format!("eth{index}"),
+                link,
+                addresses: wanted.addresses.clone(),
+                mac: wanted.spec.mac,
+                mtu: wanted.spec.mtu,
+            });
+            config.routes.extend(wanted.routes.iter().map(|route| EngineRoute {
+                prefix: route.to,
+                via: route.via,
+                interface: index,
+                metric: 0,
+            }));
+        }
+        config.tcp = tcp_config(&net.tcp);
+        Ok(config)
+    }
+}
+
+fn tcp_config(given: &TcpDefaults) -> TcpConfig {
+    let own = TcpConfig::default();
+    TcpConfig {
+        send_buffer: given.send_buffer.unwrap_or(own.send_buffer),
+        receive_buffer: given.receive_buffer.unwrap_or(own.receive_buffer),
+        syn_retries: given.syn_retries.unwrap_or(own.syn_retries),
+        retries: given.retries.unwrap_or(own.retries),
+        rto_min: given.rto_min.unwrap_or(own.rto_min),
+        rto_max: given.rto_max.unwrap_or(own.rto_max),
+        time_wait: given.time_wait.unwrap_or(own.time_wait),
+        fin_wait2: given.fin_wait2.unwrap_or(own.fin_wait2),
+        window_scaling: given.window_scaling.unwrap_or(own.window_scaling),
+        timestamps: given.timestamps.unwrap_or(own.timestamps),
+        congestion: given.congestion.clone().unwrap_or(own.congestion),
     }
 }

@@ -4,7 +4,9 @@ use crate::base::frame::TxFrame;
 use crate::base::{Instant, limits};
 use crate::link::{Link, Sent};
 use crate::stack::{IfIndex, Stack};
+use rustix::io::Errno;
 use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// Batches taken from one link before others have their turn.
 const BATCHES_PER_TURN: usize = 4;
@@ -17,6 +19,10 @@ pub struct Port {
     pub link: Box<dyn Link>,
     /// Its token.
     token: Token,
+    /// What is in the poller: the number of the link's file, a duplicate of it, and for what it is
+    /// watched. (The file may be another after any call, when a peer comes or goes; the duplicate
+    /// lets the old one be taken out.)
+    watched: Option<(RawFd, OwnedFd, EventFlags)>,
     /// Frames that the link had no room for, oldest first.
     held: VecDeque<TxFrame>,
     /// The link said that it is full; cleared when its file is writable or its deadline has come.
@@ -34,13 +40,12 @@ impl Port {
         number: u32,
         interface: IfIndex,
         link: Box<dyn Link>,
-    ) -> Result<Port, rustix::io::Errno> {
-        let token = Token::Link(number);
-        if let Some(fd) = link.fd() {
-            poller.add(fd, token, EventFlags::IN)?;
-        }
-        let held = VecDeque::new();
-        Ok(Port { interface, link, token, held, full: false, dead: false, dropped: 0 })
+    ) -> Result<Port, Errno> {
+        let (token, held) = (Token::Link(number), VecDeque::new());
+        let (watched, full, dead, dropped) = (None, false, false, 0);
+        let mut port = Port { interface, link, token, watched, held, full, dead, dropped };
+        port.watch(poller)?;
+        Ok(port)
     }
 
     /// Whether frames wait because the link is full.
@@ -54,7 +59,13 @@ impl Port {
     }
 
     /// Its file is ready, or its deadline has come: takes what came in. True if there may be more.
-    pub fn receive(&mut self, now: Instant, stack: &mut Stack) -> bool {
+    pub fn receive(&mut self, now: Instant, stack: &mut Stack, poller: &Poller) -> bool {
+        let more = self.receive_some(now, stack);
+        self.rewatch(poller);
+        more
+    }
+
+    fn receive_some(&mut self, now: Instant, stack: &mut Stack) -> bool {
         if self.dead {
             return false;
         }
@@ -79,56 +90,74 @@ impl Port {
     pub fn send(&mut self, now: Instant, frame: &mut TxFrame, poller: &Poller) {
         if self.dead {
             self.dropped += 1;
-        } else if !self.held.is_empty() || !self.try_send(now, frame, poller) {
+        } else if !self.held.is_empty() || !self.try_send(now, frame) {
             if self.held.len() >= limits::TRANSMIT_QUEUE {
                 self.dropped += 1;
             } else if !self.dead {
                 self.held.push_back(core::mem::take(frame));
             }
         }
+        self.rewatch(poller);
     }
 
     /// The link may have room again: sends what is held.
     pub fn resume(&mut self, now: Instant, poller: &Poller) {
-        if self.full {
-            self.full = false;
-            self.watch(poller, EventFlags::IN);
-        }
+        self.full = false;
         while let Some(frame) = self.held.pop_front() {
-            if !self.try_send(now, &frame, poller) {
+            if !self.try_send(now, &frame) {
                 if !self.dead {
                     self.held.push_front(frame);
                 }
-                return;
+                break;
             }
         }
+        self.rewatch(poller);
     }
 
     /// False: not taken.
-    fn try_send(&mut self, now: Instant, frame: &TxFrame, poller: &Poller) -> bool {
+    fn try_send(&mut self, now: Instant, frame: &TxFrame) -> bool {
         match self.link.send(now, frame) {
             Ok(Sent::Yes) => true,
             Ok(Sent::Full) => {
                 self.full = true;
-                self.watch(poller, EventFlags::IN | EventFlags::OUT);
                 false
             }
             Err(error) => {
                 self.die(&error);
-                if let Some(fd) = self.link.fd() {
-                    poller.remove(fd);
-                }
                 false
             }
         }
     }
 
-    fn watch(&self, poller: &Poller, flags: EventFlags) {
-        if let Some(fd) = self.link.fd() {
-            if let Err(error) = poller.modify(fd, self.token, flags) {
-                tracing::warn!(link = %self.link.info().name, %error, "cannot watch the link");
-            }
+    fn rewatch(&mut self, poller: &Poller) {
+        if let Err(error) = self.watch(poller) {
+            tracing::warn!(link = %self.link.info().name, %error, "cannot watch the link");
         }
+    }
+
+    /// Keeps the poller in step with the link's file and with what we wait for.
+    fn watch(&mut self, poller: &Poller) -> Result<(), Errno> {
+        let fd = if self.dead { None } else { self.link.fd() };
+        let wanted = if self.full { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+        match (&mut self.watched, fd) {
+            (Some((number, copy, flags)), Some(fd)) if *number == fd.as_raw_fd() => {
+                if *flags != wanted {
+                    *flags = wanted;
+                    poller.modify(&*copy, self.token, wanted)?;
+                }
+                return Ok(());
+            }
+            (Some((_, copy, _)), _) => poller.remove(&*copy),
+            (None, None) => return Ok(()),
+            (None, Some(_)) => {}
+        }
+        self.watched = None;
+        if let Some(fd) = fd {
+            let copy = rustix::io::fcntl_dupfd_cloexec(fd, 0)?;
+            poller.add(&copy, self.token, wanted)?;
+            self.watched = Some((fd.as_raw_fd(), copy, wanted));
+        }
+        Ok(())
     }
 
     fn die(&mut self, error: &std::io::Error) {

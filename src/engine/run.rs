@@ -61,7 +61,7 @@ impl Engine {
         for port in &mut self.ports {
             if port.deadline().is_some_and(|at| at <= time) {
                 port.resume(time, &self.poller);
-                port.receive(time, &mut self.stack);
+                port.receive(time, &mut self.stack, &self.poller);
             }
         }
         if self.stack.poll_timeout().is_some_and(|at| at <= time) {
@@ -91,7 +91,7 @@ impl Engine {
                 if flags.contains(EventFlags::OUT) {
                     port.resume(time, &self.poller);
                 }
-                port.receive(time, &mut self.stack);
+                port.receive(time, &mut self.stack, &self.poller);
             }
             Token::Session(key) => {
                 let Some(session) = self.sessions.get_mut(key) else { return };

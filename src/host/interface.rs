@@ -36,11 +36,7 @@ impl Interface {
     pub fn find(name: &str) -> Result<Interface, Errno> {
         let flags = SocketFlags::CLOEXEC;
         let control = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
-        let mut interface = Interface {
-            control,
-            request: request(name)?,
-            index: 0,
-        };
+        let mut interface = Interface { control, request: request(name)?, index: 0 };
         let answer = interface.ask(SIOCGIFINDEX, [0; 4])?;
         interface.index = u32::from_ne_bytes([answer[0], answer[1], answer[2], answer[3]]);
         Ok(interface)
@@ -78,12 +74,7 @@ impl Interface {
         request[NAME..NAME + 4].copy_from_slice(&value);
         // SAFETY: all questions above take a `struct ifreq`, which has the size of `request`.
         unsafe {
-            call!(
-                libc::SYS_ioctl,
-                self.control.as_raw_fd(),
-                question,
-                request.as_mut_ptr()
-            )?;
+            call!(libc::SYS_ioctl, self.control.as_raw_fd(), question, request.as_mut_ptr())?;
         }
         let mut answer = [0; 24];
         answer.copy_from_slice(&request[NAME..]);

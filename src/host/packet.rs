@@ -109,12 +109,7 @@ pub fn attach_filter(fd: Raw, mac: MacAddr) -> Result<(), Errno> {
     const JUMP_EQUAL: u16 = 0x15;
     const JUMP_SET: u16 = 0x45;
     const RETURN: u16 = 0x06;
-    let op = |code, k| libc::sock_filter {
-        code,
-        jt: 0,
-        jf: 0,
-        k,
-    };
+    let op = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
     let jump = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
     let mut program = [
         op(LOAD_WORD, VLAN_TAG_PRESENT),
@@ -132,10 +127,7 @@ pub fn attach_filter(fd: Raw, mac: MacAddr) -> Result<(), Errno> {
         op(RETURN, u32::MAX),
         op(RETURN, 0),
     ];
-    let program = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_mut_ptr(),
-    };
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     // SAFETY: the kernel reads the `sock_fprog`, and the instructions that it points at.
     unsafe {
         call!(
@@ -167,11 +159,7 @@ impl Batch {
     pub fn new(size: usize) -> Batch {
         // Untouched memory of a zeroed vector costs nothing until frames of that size come.
         let lengths = Vec::with_capacity(Batch::COUNT);
-        Batch {
-            bytes: vec![0; size * Batch::COUNT],
-            size,
-            lengths,
-        }
+        Batch { bytes: vec![0; size * Batch::COUNT], size, lengths }
     }
     /// Receives what is there, at most [`Batch::COUNT`] messages; how many.
     ///
@@ -193,30 +181,20 @@ impl Batch {
         self.lengths.clear();
         let number = libc::SYS_recvmmsg;
         let at = headers.as_mut_ptr() as usize;
-        let args = [
-            fd.as_raw_fd() as usize,
-            at,
-            Batch::COUNT,
-            libc::MSG_DONTWAIT as usize,
-            0,
-            0,
-        ];
+        let args = [fd.as_raw_fd() as usize, at, Batch::COUNT, libc::MSG_DONTWAIT as usize, 0, 0];
         // SAFETY: the kernel writes to `headers`, and through `pieces` to distinct parts of
         // `bytes`, `size` bytes each; all outlive the call.
         let count = super::raw::result(unsafe { syscall6(number, args) })?;
-        self.lengths
-            .extend(headers.iter().take(count).map(|header| {
-                let cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-                (!cut).then_some((header.msg_len as usize).min(self.size))
-            }));
+        self.lengths.extend(headers.iter().take(count).map(|header| {
+            let cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+            (!cut).then_some((header.msg_len as usize).min(self.size))
+        }));
         Ok(count)
     }
     /// The messages of the last batch; `None` for one that did not fit.
     pub fn messages(&mut self) -> impl Iterator<Item = Option<&mut [u8]>> {
         let chunks = self.bytes.chunks_exact_mut(self.size);
-        chunks
-            .zip(&self.lengths)
-            .map(|(bytes, len)| len.map(|len| &mut bytes[..len]))
+        chunks.zip(&self.lengths).map(|(bytes, len)| len.map(|len| &mut bytes[..len]))
     }
 }
 
@@ -234,15 +212,7 @@ mod tests {
         let mut batch = Batch::new(10);
         assert_eq!(batch.receive(&OwnedFd::from(b)), Ok(4));
         let got: Vec<_> = batch.messages().map(|m| m.map(|m| m.to_vec())).collect();
-        assert_eq!(
-            got,
-            [
-                Some(b"one".to_vec()),
-                Some(vec![]),
-                Some(b"three".to_vec()),
-                None
-            ]
-        );
+        assert_eq!(got, [Some(b"one".to_vec()), Some(vec![]), Some(b"three".to_vec()), None]);
         let empty = OwnedFd::from(a);
         assert_eq!(batch.receive(&empty), Err(Errno::AGAIN));
         assert_eq!(batch.messages().count(), 0);

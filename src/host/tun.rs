@@ -25,14 +25,7 @@ pub fn open_tap(name: &str) -> Result<OwnedFd, Errno> {
     let mut request = interface::request(name)?;
     request[16..18].copy_from_slice(&(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR).to_ne_bytes());
     // SAFETY: TUNSETIFF takes a `struct ifreq`, which has the size of `request`.
-    unsafe {
-        call!(
-            libc::SYS_ioctl,
-            fd.as_raw_fd(),
-            TUNSETIFF,
-            request.as_mut_ptr()
-        )
-    }?;
+    unsafe { call!(libc::SYS_ioctl, fd.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) }?;
     Ok(fd)
 }
 

@@ -52,14 +52,7 @@ impl Layout {
         let fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
         let protocol = header[9];
         let fits = transport >= ip + 20 && transport <= end && end <= frame.len();
-        fits.then_some(Layout {
-            ip,
-            transport,
-            end,
-            protocol,
-            fragment,
-            ipv6: false,
-        })
+        fits.then_some(Layout { ip, transport, end, protocol, fragment, ipv6: false })
     }
 
     fn of_ipv6(frame: &[u8], ip: usize) -> Option<Layout> {
@@ -88,14 +81,7 @@ impl Layout {
             transport += len;
         }
         let fits = transport <= end;
-        fits.then_some(Layout {
-            ip,
-            transport,
-            end,
-            protocol,
-            fragment: false,
-            ipv6: true,
-        })
+        fits.then_some(Layout { ip, transport, end, protocol, fragment: false, ipv6: true })
     }
 
     /// Where the transport checksum is, for TCP and UDP packets that are whole.
@@ -217,10 +203,7 @@ pub fn cut(
         scratch.clear();
         scratch.extend_from_slice(&frame[..payload_at]);
         scratch.extend_from_slice(piece);
-        let segment = Layout {
-            end: scratch.len(),
-            ..layout
-        };
+        let segment = Layout { end: scratch.len(), ..layout };
         let offset = i * usize::from(size);
         set_lengths(scratch, &segment, i as u16);
         if layout.protocol == protocol::TCP {

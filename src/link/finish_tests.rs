@@ -13,12 +13,7 @@ fn tcp_frame(ipv6: bool, payload: &[u8]) -> Vec<u8> {
     } else {
         builder.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
     };
-    let builder = builder
-        .tcp(1234, 80, u32::MAX - 2000, 500)
-        .ack(7)
-        .psh()
-        .fin()
-        .cwr();
+    let builder = builder.tcp(1234, 80, u32::MAX - 2000, 500).ack(7).psh().fin().cwr();
     let mut frame = Vec::new();
     builder.write(&mut frame, payload).unwrap();
     frame
@@ -35,9 +30,7 @@ fn udp_frame(payload: &[u8]) -> Vec<u8> {
 
 fn collect(frame: &[u8], size: u16) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
-    cut(frame, Medium::Ethernet, size, &mut Vec::new(), &mut |f| {
-        out.push(f.to_vec())
-    });
+    cut(frame, Medium::Ethernet, size, &mut Vec::new(), &mut |f| out.push(f.to_vec()));
     out
 }
 
@@ -68,13 +61,8 @@ fn payload_if_right(frame: &[u8]) -> Vec<u8> {
             tcp.payload().to_vec()
         }
         TransportSlice::Udp(udp) => {
-            let etherparse::IpHeaders::Ipv4(v4, _) = &ip else {
-                panic!("IPv4 only here")
-            };
-            let sum = udp
-                .to_header()
-                .calc_checksum_ipv4(v4, udp.payload())
-                .unwrap();
+            let etherparse::IpHeaders::Ipv4(v4, _) = &ip else { panic!("IPv4 only here") };
+            let sum = udp.to_header().calc_checksum_ipv4(v4, udp.payload()).unwrap();
             assert_eq!(sum, udp.to_header().checksum);
             assert_eq!(usize::from(udp.length()), udp.payload().len() + 8);
             udp.payload().to_vec()
@@ -84,11 +72,7 @@ fn payload_if_right(frame: &[u8]) -> Vec<u8> {
 }
 
 fn tcp_of(frame: &[u8]) -> etherparse::TcpHeader {
-    match SlicedPacket::from_ethernet(frame)
-        .unwrap()
-        .transport
-        .unwrap()
-    {
+    match SlicedPacket::from_ethernet(frame).unwrap().transport.unwrap() {
         TransportSlice::Tcp(tcp) => tcp.to_header(),
         other => panic!("not TCP: {other:?}"),
     }
@@ -116,19 +100,15 @@ fn super_segments_become_right_segments() {
 fn merged_datagrams_are_cut() {
     let payload: Vec<u8> = (0..2500u32).map(|i| i as u8).collect();
     let datagrams = collect(&udp_frame(&payload), 1000);
-    let sizes: Vec<_> = datagrams
-        .iter()
-        .map(|d| payload_if_right(d).len())
-        .collect();
+    let sizes: Vec<_> = datagrams.iter().map(|d| payload_if_right(d).len()).collect();
     assert_eq!(sizes, [1000, 1000, 500]);
 }
 
 #[test]
 fn a_partial_checksum_is_completed() {
-    for (mut frame, start, offset) in [
-        (tcp_frame(false, b"hello"), 34, 16u16),
-        (udp_frame(b"hello"), 34, 6),
-    ] {
+    for (mut frame, start, offset) in
+        [(tcp_frame(false, b"hello"), 34, 16u16), (udp_frame(b"hello"), 34, 6)]
+    {
         let right = frame.clone();
         let layout = Layout::of(&frame, Medium::Ethernet).unwrap();
         let (src, dst) = layout.addresses(&frame);
@@ -144,13 +124,8 @@ fn a_partial_checksum_is_completed() {
             ..TxOffload::default()
         };
         let mut out = Vec::new();
-        let tx = TxFrame {
-            bytes: frame,
-            offload,
-        };
-        finish(&tx, Medium::Ethernet, &mut Vec::new(), &mut |f| {
-            out.push(f.to_vec())
-        });
+        let tx = TxFrame { bytes: frame, offload };
+        finish(&tx, Medium::Ethernet, &mut Vec::new(), &mut |f| out.push(f.to_vec()));
         assert_eq!(out, [right.clone()]);
         complete_checksum(&mut merged, Medium::Ethernet);
         assert_eq!(merged, right);

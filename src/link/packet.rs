@@ -77,10 +77,7 @@ impl PacketLink {
             medium: Medium::Ethernet,
             mac: Some(mac),
             mtu: mtu.unwrap_or(largest),
-            offload: Offload {
-                checksum: vnet,
-                tso_max,
-            },
+            offload: Offload { checksum: vnet, tso_max },
         };
         Ok(PacketLink {
             info,
@@ -115,10 +112,7 @@ fn no_socket(name: &str, error: Errno) -> io::Error {
                  namespace of your own (unshare -Urn), or use a stream link, which needs nothing"
             ),
         ),
-        _ => fail(
-            ErrorKind::Other,
-            format!("packet:{name}: no raw socket: {error}"),
-        ),
+        _ => fail(ErrorKind::Other, format!("packet:{name}: no raw socket: {error}")),
     }
 }
 
@@ -164,11 +158,7 @@ impl Link for PacketLink {
                     count += vnet::deliver(message, Medium::Ethernet, &mut self.scratch, sink);
                 }
                 Some(bytes) => {
-                    sink(RxFrame {
-                        bytes,
-                        checksum: RxChecksum::Unknown,
-                        gso_size: 0,
-                    });
+                    sink(RxFrame { bytes, checksum: RxChecksum::Unknown, gso_size: 0 });
                     count += 1;
                 }
             }

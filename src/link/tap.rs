@@ -60,28 +60,18 @@ impl TapLink {
             medium: Medium::Ethernet,
             mac: Some(mac.unwrap_or_else(|| mac::derive(&[identity.as_bytes(), name.as_bytes()]))),
             mtu: mtu.unwrap_or(largest),
-            offload: Offload {
-                checksum: true,
-                tso_max: vnet::TSO_MAX,
-            },
+            offload: Offload { checksum: true, tso_max: vnet::TSO_MAX },
         };
         let buffer = vec![0; MESSAGE_MAX];
-        Ok(TapLink {
-            info,
-            fd,
-            buffer,
-            scratch: Vec::new(),
-            refused: 0,
-        })
+        Ok(TapLink { info, fd, buffer, scratch: Vec::new(), refused: 0 })
     }
 }
 
 fn no_tap(name: &str, existed: bool, error: Errno) -> io::Error {
     let (kind, why) = match error {
-        Errno::NOENT | Errno::NODEV | Errno::NXIO => (
-            ErrorKind::NotFound,
-            "there is no /dev/net/tun; run: modprobe tun".into(),
-        ),
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => {
+            (ErrorKind::NotFound, "there is no /dev/net/tun; run: modprobe tun".into())
+        }
         Errno::PERM | Errno::ACCESS => (
             ErrorKind::PermissionDenied,
             format!(
@@ -89,10 +79,7 @@ fn no_tap(name: &str, existed: bool, error: Errno) -> io::Error {
                  ip tuntap add dev {name} mode tap user $USER"
             ),
         ),
-        Errno::BUSY => (
-            ErrorKind::ResourceBusy,
-            format!("another program has {name} open"),
-        ),
+        Errno::BUSY => (ErrorKind::ResourceBusy, format!("another program has {name} open")),
         Errno::INVAL if existed => (
             ErrorKind::InvalidInput,
             format!("the interface {name} exists and is not a TAP interface; choose another name"),

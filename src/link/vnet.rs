@@ -28,11 +28,7 @@ pub fn header(frame: &TxFrame) -> [u8; LEN] {
     if offload.gso_size != 0 {
         // The flag CWR stands only on the first segment (RFC 3168 6.1.2): the kernel must be told.
         let flags = frame.bytes.get(usize::from(offload.checksum_start) + 13);
-        let ecn = if flags.is_some_and(|flags| flags & 0x80 != 0) {
-            GSO_ECN
-        } else {
-            0
-        };
+        let ecn = if flags.is_some_and(|flags| flags & 0x80 != 0) { GSO_ECN } else { 0 };
         header[1] = ecn | if offload.ipv6 { GSO_TCPV6 } else { GSO_TCPV4 };
         header[2..4].copy_from_slice(&offload.header_len.to_ne_bytes());
         header[4..6].copy_from_slice(&offload.gso_size.to_ne_bytes());
@@ -52,18 +48,10 @@ pub fn deliver(
     };
     let size = u16::from_ne_bytes([header[4], header[5]]);
     let known = header[0] & (NEEDS_CHECKSUM | DATA_VALID) != 0;
-    let checksum = if known {
-        RxChecksum::Trusted
-    } else {
-        RxChecksum::Unknown
-    };
+    let checksum = if known { RxChecksum::Trusted } else { RxChecksum::Unknown };
     match header[1] & !GSO_ECN {
         GSO_TCPV4 | GSO_TCPV6 => {
-            sink(RxFrame {
-                bytes,
-                checksum,
-                gso_size: size,
-            });
+            sink(RxFrame { bytes, checksum, gso_size: size });
             1
         }
         // Several datagrams as one packet: no stack can take that as it is.
@@ -71,20 +59,12 @@ pub fn deliver(
             let mut count = 0;
             finish::cut(bytes, medium, size, scratch, &mut |bytes| {
                 count += 1;
-                sink(RxFrame {
-                    bytes,
-                    checksum: RxChecksum::Trusted,
-                    gso_size: 0,
-                });
+                sink(RxFrame { bytes, checksum: RxChecksum::Trusted, gso_size: 0 });
             });
             count
         }
         _ => {
-            sink(RxFrame {
-                bytes,
-                checksum,
-                gso_size: 0,
-            });
+            sink(RxFrame { bytes, checksum, gso_size: 0 });
             1
         }
     }
@@ -105,10 +85,7 @@ mod tests {
             header_len: 66,
             ipv6: true,
         };
-        let frame = TxFrame {
-            bytes: vec![0; 100],
-            offload,
-        };
+        let frame = TxFrame { bytes: vec![0; 100], offload };
         let expected: Vec<u8> = [vec![1, 4]]
             .into_iter()
             .chain([66u16, 1448, 34, 16].map(|n| n.to_ne_bytes().to_vec()))
@@ -121,9 +98,6 @@ mod tests {
     #[test]
     fn short_messages_are_nothing() {
         let mut sink = |_: RxFrame<'_>| panic!("no frame in it");
-        assert_eq!(
-            deliver(&[0; 9], Medium::Ethernet, &mut Vec::new(), &mut sink),
-            0
-        );
+        assert_eq!(deliver(&[0; 9], Medium::Ethernet, &mut Vec::new(), &mut sink), 0);
     }
 }
