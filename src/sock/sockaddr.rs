@@ -21,17 +21,22 @@ pub enum Given {
     Unspec(Option<SocketAddr>),
 }
 
-/// Reads the address that a program gave to a socket of this family. Errors as Linux:
-/// `EINVAL` for one that is too short, `EAFNOSUPPORT` for another family.
+/// Reads the address that a program gave to a socket of this family, as Linux does: first
+/// `AF_UNSPEC`, then the length (`EINVAL`), then the family (`EAFNOSUPPORT`).
 pub fn decode(bytes: &[u8], ipv6: bool) -> Result<Given, Errno> {
     let family = bytes.first_chunk::<2>().ok_or(Errno::INVAL)?;
-    match i32::from(u16::from_ne_bytes(*family)) {
-        libc::AF_UNSPEC => Ok(Given::Unspec(inet(bytes).ok())),
-        libc::AF_INET if ipv6 => Err(Errno::AFNOSUPPORT),
-        libc::AF_INET => inet(bytes).map(Given::Inet),
-        libc::AF_INET6 if ipv6 => inet6(bytes).map(Given::Inet),
-        _ => Err(if bytes.len() < IN_SIZE { Errno::INVAL } else { Errno::AFNOSUPPORT }),
+    let family = i32::from(u16::from_ne_bytes(*family));
+    if family == libc::AF_UNSPEC {
+        return Ok(Given::Unspec(inet(bytes).ok()));
     }
+    let (wanted, address) = match ipv6 {
+        true => (libc::AF_INET6, inet6(bytes)?),
+        false => (libc::AF_INET, inet(bytes)?),
+    };
+    if family != wanted {
+        return Err(Errno::AFNOSUPPORT);
+    }
+    Ok(Given::Inet(address))
 }
 
 /// Reads `struct sockaddr_in`, its family unseen.
@@ -106,7 +111,7 @@ mod tests {
         let v4 = encode("1.2.3.4:5".parse().unwrap());
         assert_eq!(decode(&v4.as_bytes()[..8], false), Err(Errno::INVAL));
         assert_eq!(decode(&[], false), Err(Errno::INVAL));
-        assert_eq!(decode(v4.as_bytes(), true), Err(Errno::AFNOSUPPORT));
+        assert_eq!(decode(v4.as_bytes(), true), Err(Errno::INVAL));
         let v6 = encode("[::1]:5".parse().unwrap());
         assert_eq!(decode(v6.as_bytes(), false), Err(Errno::AFNOSUPPORT));
     }
