@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod env;
+pub mod epoll;
 pub mod fd;
 pub mod file;
 pub mod filter;

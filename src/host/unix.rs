@@ -155,3 +155,9 @@ pub fn peer_cred(fd: Raw) -> Result<PeerCred, Errno> {
         gid: u32::from_ne_bytes(word(8)),
     })
 }
+
+/// connect(2) to an address of any family, as bytes of its C structure.
+pub fn connect_raw(fd: Raw, address: &[u8]) -> Result<(), Errno> {
+    // SAFETY: the kernel reads `address` alone.
+    unsafe { call!(libc::SYS_connect, fd, address.as_ptr(), address.len()) }.map(drop)
+}

@@ -2,10 +2,11 @@
 //!
 //! The kernel's names make one exact name unique. That two different names exclude each other
 //! (`0.0.0.0:80` and `127.0.0.1:80`) is checked before, in [`super::conflict`].
-use super::conflict::{self, Bound};
+use super::conflict::{Bound, Survey};
 use super::name::{Name, NetId, Role, Slot, Transport};
 use super::net_env;
 use super::object::{Sock, address_of, canonical};
+use super::registry::survey;
 use super::sockaddr::{self, Given};
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -78,14 +79,14 @@ pub fn claim(sock: &mut Sock, address: SocketAddr) -> Result<(), Errno> {
         shared: shares(sock, transport),
         uid: Some(rustix::process::geteuid().as_raw()),
     };
-    let existing = conflict::load(net, transport);
+    let others = survey(net, wanted, transport);
     if address.port() != 0 {
-        if conflict::conflicts(&existing, &wanted, transport) {
+        if others.clash() {
             return Err(Errno::ADDRINUSE);
         }
         take_name(sock, net, &wanted, transport)?;
     } else {
-        draw_port(sock, net, &mut wanted, &existing, transport)?;
+        draw_port(sock, net, &mut wanted, &others, transport)?;
     }
     sock.add(Tag::BOUND);
     Ok(())
@@ -95,12 +96,11 @@ fn draw_port(
     sock: &Sock,
     net: NetId,
     wanted: &mut Bound,
-    existing: &[Bound],
+    others: &Survey,
     transport: Transport,
 ) -> Result<(), Errno> {
     for _ in 0..DRAWS {
-        let draw = |n: u32| (clock::random_u64() % u64::from(n.max(1))) as u32;
-        let port = conflict::free_port(existing, wanted, draw).ok_or(Errno::ADDRINUSE)?;
+        let port = others.free_port(clock::random_u64()).ok_or(Errno::ADDRINUSE)?;
         wanted.local.set_port(port);
         match take_name(sock, net, wanted, transport) {
             Err(Errno::ADDRINUSE) => {}

@@ -27,11 +27,12 @@ pub fn socket(domain: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
     if domain != libc::AF_INET && domain != libc::AF_INET6 {
         return kernel(domain, kind, protocol);
     }
+    let brief = net_env::usable()?;
     let ipv6 = if domain == libc::AF_INET6 { Tag::IPV6 } else { 0 };
     match wanted(kind, protocol, domain) {
         Wanted::Stream => object(libc::SOCK_STREAM, kind & FLAGS, ipv6),
         Wanted::Datagram => object(libc::SOCK_DGRAM, kind & FLAGS, ipv6 | Tag::DGRAM),
-        Wanted::Special(_) if net_env::current().outside == Outside::Host => {
+        Wanted::Special(_) if brief.outside == Outside::Host => {
             kernel(domain, kind, protocol)
         }
         Wanted::Special(errno) | Wanted::Refused(errno) => Err(errno),

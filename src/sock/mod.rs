@@ -4,15 +4,26 @@
 //! comes in through `abi`, which hands it to the file here that has its name.
 pub mod annex;
 pub mod ask;
+pub mod bind;
 pub mod class;
 pub mod conflict;
+pub mod connect;
+pub mod connect_local;
+pub mod connect_wire;
 pub mod control;
+pub mod create;
 pub mod datagram;
+pub mod endpoint;
 pub mod errno;
+pub mod listen;
 pub mod name;
+pub mod names;
 pub mod net_env;
 pub mod object;
 pub mod options;
 pub mod registry;
+pub mod replace;
 pub mod sockaddr;
+pub mod stream;
+pub mod stream_error;
 pub mod tag;

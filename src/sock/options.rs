@@ -14,3 +14,8 @@ pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Er
     }
     option::set_user(sock.fd, level, name, value)
 }
+
+/// Options that were set before connect and that the engine must know.
+pub fn wire_options(_sock: &Sock) -> Vec<super::control::WireOption> {
+    Vec::new()
+}

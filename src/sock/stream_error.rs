@@ -1,0 +1,69 @@
+//! Errors of streams: what `SO_ERROR`, `read` and `write` report, each once.
+use super::ask;
+use super::control::{Reply, Request};
+use super::errno::from_byte;
+use super::name::NetId;
+use super::names;
+use super::net_env;
+use super::object::Sock;
+use super::tag::Tag;
+use crate::base::FourTuple;
+use crate::host::{Errno, option, poll};
+
+/// The pending error, which is then no longer pending: that of a connect that failed, the engine's
+/// reason why a wire connection ended, or the kernel's. 0: none.
+pub fn take(mut sock: Sock) -> i32 {
+    let kernel = take_kernel(&sock);
+    if let Some(errno) = take_failure(&mut sock) {
+        return errno.raw_os_error();
+    }
+    if let Some(errno) = end_reason(&mut sock, kernel != 0) {
+        return errno.raw_os_error();
+    }
+    kernel
+}
+
+/// The kernel's own pending error of the file.
+pub fn take_kernel(sock: &Sock) -> i32 {
+    option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_ERROR).unwrap_or(0)
+}
+
+/// The reason of a failed connect, if nobody has been told yet.
+pub fn take_failure(sock: &mut Sock) -> Option<Errno> {
+    let errno = from_byte(sock.tag.error())?;
+    sock.set_tag(sock.tag.with_error(0));
+    take_kernel(sock);
+    Some(errno)
+}
+
+/// Why the engine ended this connection, asked once. `None`: it has not ended, or in good order, or
+/// it is known already. A connect that was under way has then failed: the tag says so.
+pub fn end_reason(sock: &mut Sock, kernel_error: bool) -> Option<Errno> {
+    if !sock.has(Tag::WIRE) || sock.has(Tag::END_REPORTED) {
+        return None;
+    }
+    let ended = libc::POLLERR | libc::POLLHUP;
+    if !kernel_error && poll::now(sock.fd) & ended == 0 {
+        return None;
+    }
+    let tuple = wire_tuple(sock)?;
+    let answer = ask::ask(NetId(net_env::current().id), &Request::EndReason(tuple));
+    let reason = match answer {
+        Some(Reply::Errno(byte)) => from_byte(byte),
+        _ => None,
+    };
+    take_kernel(sock);
+    if sock.has(Tag::CONNECTING) {
+        // The engine is gone, or does not remember: nobody can say why.
+        let failed = sock.tag.with(Tag::FAILED | Tag::END_REPORTED).without(Tag::CONNECTING);
+        sock.set_tag(failed);
+        return Some(reason.unwrap_or(Errno::CONNRESET));
+    }
+    sock.add(Tag::END_REPORTED);
+    reason
+}
+
+/// A wire connection as the engine knows it.
+fn wire_tuple(sock: &Sock) -> Option<FourTuple> {
+    Some(FourTuple { local: names::local(sock).ok()?, remote: names::remote(sock).ok()? })
+}
