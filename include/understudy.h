@@ -6,9 +6,6 @@
  * both names for the same functions. All of them set errno and return -1 on failure, like the
  * calls whose manual pages they name. */
 
-#if !defined(_GNU_SOURCE) && !defined(__cplusplus)
-/* struct mmsghdr is hidden otherwise; only its pointer is used here. */
-#endif
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -32,7 +29,7 @@ const char *us_version(void);
  What an errno means here, in a sentence. Static: never to be freed. Thread-safe, unlike
  strerror(3); for errors that Understudy never makes itself, "see errno(3)".
  */
-const char *us_strerror(int errno);
+const char *us_strerror(int number);
 
 /*
  socket(2). `AF_INET` and `AF_INET6` streams and datagrams are Understudy's; all other families
