@@ -32,3 +32,9 @@ pub const TRANSMIT_QUEUE: usize = 1_024;
 pub const UDP_QUEUE: usize = 1_024;
 /// Largest IP packet, and so the largest frame buffer without its Ethernet header.
 pub const IP_PACKET_MAX: usize = 65_535;
+/// Frames under way on one direction of an impaired wire.
+pub const IMPAIR_FRAMES: usize = 100_000;
+/// Their bytes.
+pub const IMPAIR_BYTES: usize = 64 << 20;
+/// Bytes that wait for one slow reader of a capture; above it frames are left out.
+pub const CAPTURE_BACKLOG: usize = 4 << 20;

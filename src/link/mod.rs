@@ -1,6 +1,9 @@
 //! Links: where a net's frames go. Each is opened by its own file; wrappers (`impair`, `capture`)
 //! stand around any of them.
+pub mod capture;
 pub mod finish;
+pub mod impair;
+pub mod line;
 mod mac;
 pub mod memory;
 pub mod open;
@@ -75,6 +78,10 @@ pub trait Link: Send {
     /// Counters for `understudy status`: name and value.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
+    }
+    /// The recorder around this link, if it has one; links that [`open::open`] opened do.
+    fn capture(&mut self) -> Option<&mut capture::Capture> {
+        None
     }
 }
 

@@ -140,11 +140,13 @@ pub struct ImpairSpec {
     pub reorder: f64,
     /// Chance that a frame comes twice.
     pub duplicate: f64,
-    /// Chance that one byte of a frame is changed.
+    /// Chance that one byte of a frame's IP packet is changed. (ARP is lost instead: Ethernet's own
+    /// check sum, which frames here do not carry, would have noticed.)
     pub corrupt: f64,
     /// Bits per second of the bottleneck.
     pub rate: Option<u64>,
-    /// Frames that wait for the bottleneck or are under way, at most; more are lost.
+    /// Frames that wait for the bottleneck, at most; more are lost. Default: 1000. Without a `rate`:
+    /// frames under way.
     pub queue: Option<u32>,
     /// Seed of all of this; the same seed and frames give the same fate. Default: drawn at start.
     pub seed: Option<u64>,
