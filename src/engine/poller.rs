@@ -4,6 +4,7 @@ use crate::base::Instant;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 pub use epoll::EventFlags;
@@ -64,7 +65,6 @@ const BATCH: usize = 128;
 /// An epoll instance.
 pub struct Poller {
     epoll: OwnedFd,
-    events: Vec<epoll::Event>,
 }
 
 impl Poller {
@@ -72,7 +72,7 @@ impl Poller {
     /// The kernel's, for lack of descriptors or memory.
     pub fn new() -> Result<Poller, Errno> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Poller { epoll, events: Vec::with_capacity(BATCH) })
+        Ok(Poller { epoll })
     }
 
     /// Watches a descriptor. It leaves when its last copy is closed.
@@ -103,7 +103,7 @@ impl Poller {
     /// # Errors
     /// The kernel's.
     pub fn wait(
-        &mut self,
+        &self,
         now: Instant,
         deadline: Instant,
         out: &mut Vec<(Token, EventFlags)>,
@@ -113,14 +113,15 @@ impl Poller {
             let wait = deadline.since(now);
             Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() }
         });
-        self.events.clear();
-        let spare = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.epoll, spare, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(e) => return Err(e),
+        let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; BATCH];
+        match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
+            Ok((events, _)) => {
+                out.extend(events.iter().map(|e| (Token::from_bits(e.data.u64()), e.flags)));
+                Ok(())
+            }
+            Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error),
         }
-        out.extend(self.events.iter().map(|e| (Token::from_bits(e.data.u64()), e.flags)));
-        Ok(())
     }
 }
 

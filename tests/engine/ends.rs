@@ -1,0 +1,153 @@
+//! How connections end: every order of close and half-close, failures, and the end of the engine.
+use super::rig::*;
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::Shutdown;
+use understudy::base::{FourTuple, NetError};
+use understudy::sock::control::{OptionKind, Reply, Request, WireOption};
+use understudy::sock::name::Slot;
+
+#[test]
+fn the_program_half_closes_and_the_answer_still_comes() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    write_some(&fd, b"question");
+    rustix::net::shutdown(&fd, Shutdown::Write).unwrap();
+    let mut got = Vec::new();
+    rig.peer.until("the question and its end", |peer| {
+        peer.receive(conn, &mut got);
+        peer.status(conn).is_some_and(|s| s.remote_closed && s.readable == 0)
+    });
+    assert_eq!(got, b"question");
+    rig.peer.send(conn, b"answer");
+    rig.peer.close(conn);
+    let mut answer = Vec::new();
+    rig.peer.until("the answer and its end", |_| read_some(&fd, &mut answer).unwrap().is_none());
+    assert_eq!(answer, b"answer");
+}
+
+#[test]
+fn the_host_half_closes_and_the_program_still_writes() {
+    let mut rig = Rig::new();
+    let listener = rig.listen(at(OURS, 80), Slot::Exclusive, 16);
+    let (fd, conn) = rig.accepted(&listener, 40_000);
+    rig.peer.send(conn, b"question");
+    rig.peer.close(conn);
+    let mut question = Vec::new();
+    rig.peer
+        .until("the question and its end", |_| read_some(&fd, &mut question).unwrap().is_none());
+    assert_eq!(question, b"question");
+    assert!(!ready(&fd, PollFlags::HUP), "only one direction has ended");
+    write_some(&fd, b"answer");
+    drop(fd);
+    let mut got = Vec::new();
+    rig.peer.until("the answer and its end", |peer| {
+        peer.receive(conn, &mut got);
+        peer.status(conn).is_none_or(|s| s.remote_closed)
+    });
+    assert_eq!(got, b"answer");
+}
+
+#[test]
+fn bytes_written_before_the_program_is_gone_arrive() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    let data = pattern(10 << 20, 6);
+    let copy = data.clone();
+    let writer = std::thread::spawn(move || {
+        let mut rest = &copy[..];
+        while !rest.is_empty() {
+            wait(&fd, PollFlags::OUT);
+            rest = &rest[write_some(&fd, rest)..];
+        }
+    });
+    let mut got = Vec::new();
+    rig.peer.until("all bytes and the end", |peer| {
+        peer.receive(conn, &mut got);
+        peer.status(conn).is_none_or(|s| s.remote_closed && s.readable == 0)
+    });
+    writer.join().unwrap();
+    assert!(got == data, "{} of {}", got.len(), data.len());
+}
+
+#[test]
+fn bytes_written_before_a_stop_arrive() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    let data = pattern(1 << 20, 7);
+    let mut sent = 0;
+    rig.peer.until("1 MiB is written", |_| {
+        sent += write_some(&fd, &data[sent..]);
+        sent == data.len()
+    });
+    drop(fd);
+    rig.engine.ask_to_end();
+    let mut got = Vec::new();
+    rig.peer.until("all bytes", |peer| {
+        peer.receive(conn, &mut got);
+        got.len() >= data.len()
+    });
+    assert!(got == data);
+    let engine = &rig.engine;
+    rig.peer.until("the engine ends", |_| engine.has_ended());
+}
+
+#[test]
+fn a_program_that_closes_with_bytes_unread_resets() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    rig.peer.send(conn, b"not wanted");
+    rig.peer.until("bytes", |_| ready(&fd, PollFlags::IN));
+    write_some(&fd, b"last words");
+    drop(fd);
+    let mut got = Vec::new();
+    rig.peer.until("a reset", |peer| {
+        peer.receive(conn, &mut got);
+        peer.status(conn).is_some_and(|s| s.error == Some(NetError::Reset))
+    });
+    assert_eq!(got, b"last words");
+}
+
+#[test]
+fn linger_zero_resets() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
+    let option = WireOption { kind: OptionKind::LingerZero, value: 1 };
+    assert_eq!(rig.ask(&Request::SetOption(tuple, option)), Reply::Errno(0));
+    drop(fd);
+    rig.peer.until("a reset", |peer| {
+        peer.status(conn).is_some_and(|s| s.error == Some(NetError::Reset))
+    });
+}
+
+#[test]
+fn a_reset_gives_what_had_come_and_then_an_error() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    rig.peer.send(conn, b"before");
+    rig.peer.until("bytes", |_| ready(&fd, PollFlags::IN));
+    rig.peer.abort(conn);
+    rig.peer.until("the end", |_| ready(&fd, PollFlags::HUP));
+    let mut got = Vec::new();
+    let mut read = || read_some(&fd, &mut got);
+    assert_eq!(read(), Ok(Some(6)));
+    assert!(matches!(read(), Ok(None) | Err(Errno::CONNRESET)));
+    let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
+    assert_eq!(rig.ask(&Request::EndReason(tuple)), Reply::Errno(104));
+}
+
+#[test]
+fn when_both_have_closed_nothing_stays() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    rig.peer.close(conn);
+    rig.peer.until("the end of the stream", |_| ready(&fd, PollFlags::RDHUP));
+    rustix::net::shutdown(&fd, Shutdown::Write).unwrap();
+    // The program still holds its descriptor.
+    rig.peer.until("both have ended", |_| ready(&fd, PollFlags::HUP));
+    let end = std::time::Instant::now() + LIMIT;
+    while rig.snapshot().counters["engine_sessions"] != 0 {
+        assert!(std::time::Instant::now() < end, "the session stays");
+    }
+}
