@@ -269,6 +269,25 @@ int us_fcntl(int fd, int command, long argument);
  */
 int us_ioctl(int fd, unsigned long request, long argument);
 
+/*
+ Starts the engine of a net, described by the text of a TOML file, as a thread of this process, and
+ puts this process into that net; call it before the first socket is made. The net ends with
+ us_engine_stop() or with the process.
+
+ EINVAL: the text is wrong (UNDERSTUDY_LOG=1 says where); EADDRINUSE: the net has an engine;
+ EALREADY: this process runs one; EBUSY: this process is in another net; or what the links say.
+
+ # Safety
+ `toml` must be a C string, or NULL (`EFAULT`).
+ */
+int us_engine_start(const char *toml);
+
+/*
+ Ends the engine that us_engine_start() started, when what has been written has arrived (it waits
+ at most some seconds for that). EINVAL: there is none.
+ */
+int us_engine_stop(void);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

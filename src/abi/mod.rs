@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 mod address;
+pub mod embed;
 pub mod fcntl;
 pub mod fortify;
 pub mod messages;
