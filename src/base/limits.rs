@@ -19,14 +19,22 @@ pub const TCP_OUT_OF_ORDER_RANGES: usize = 64;
 /// Neighbours (ARP and ND) remembered for one interface.
 pub const NEIGHBORS: usize = 1_024;
 /// Packets that wait for one neighbour to be resolved.
-pub const NEIGHBOR_PENDING: usize = 16;
+pub const NEIGHBOR_PENDING: usize = 128;
+/// Bytes of them (Linux `unres_qlen_bytes`): room for the fragments of a few large datagrams.
+pub const NEIGHBOR_PENDING_BYTES: usize = 212_992;
 /// Datagrams under reassembly at once.
 pub const REASSEMBLIES: usize = 64;
 /// Bytes held for reassembly in all.
 pub const REASSEMBLY_BYTES: usize = 4 << 20;
+/// Fragments of one datagram.
+pub const REASSEMBLY_FRAGMENTS: usize = 256;
+/// Destinations whose path MTU is remembered.
+pub const PATH_MTUS: usize = 256;
+/// Packets to our own addresses that wait to be fed back.
+pub const LOOPBACK_QUEUE: usize = 1_024;
 /// ICMP errors sent per second, at most.
 pub const ICMP_ERRORS_PER_SECOND: u32 = 1_000;
-/// Frames that wait to leave one interface.
+/// Frames that wait to leave (TCP segments do not wait here: they are made when there is room).
 pub const TRANSMIT_QUEUE: usize = 1_024;
 /// UDP datagrams that wait for the engine.
 pub const UDP_QUEUE: usize = 1_024;

@@ -1,23 +1,62 @@
 //! `Stack`: the whole host in one value. It owns the interfaces, the routes, the neighbours, the
 //! reassembly buffers and all of TCP; its methods are spread over the files of the layers they
-//! belong to (`ip/`, `icmp.rs`, `neighbor.rs`, `udp/`).
+//! belong to (`ip/`, `icmp/`, `neighbor/`, `route.rs`, `udp/`, `segments.rs`).
 //!
 //! # How it is driven
 //!
 //! Frames go in through [`Stack::frame_arrives`], commands through the `tcp_*`, `udp_*` and `tcp_mut`
 //! methods, time through [`Stack::handle_timeout`]. After any of them the driver calls
 //! [`Stack::poll_transmit`] and [`Stack::poll_event`] until they return `None`, then sleeps until
-//! [`Stack::poll_timeout`] or the next frame.
+//! [`Stack::poll_timeout`] or the next frame. While its link is full it does not call
+//! `poll_transmit`: TCP makes segments only when it is asked for one.
+//!
+//! # Limits
+//!
+//! One address belongs to the whole host (the weak model of RFC 1122 3.3.4.2, as Linux has it).
+//! Link-local IPv6 destinations have no zone: they are looked for on the link of the source address,
+//! or on the first. Multicast groups need no joining: all that arrives for UDP is passed up.
 use crate::base::addr::IpAddr;
-use crate::base::{FourTuple, Instant, NetError};
+use crate::base::limits::IP_PACKET_MAX;
+use crate::base::{Cidr, Instant, MacAddr, Rng};
 use crate::stack::api::*;
-use crate::stack::tcp::{Tcp, TcpOptions};
+use crate::stack::counters::{Count, Counters};
+use crate::stack::icmp::RateLimit;
+use crate::stack::interface::{Interface, TransmitQueue};
+use crate::stack::ip::Idents;
+use crate::stack::ip::path_mtu::PathMtus;
+use crate::stack::ip::reassembly::Reassembly;
+use crate::stack::route::{Routes, is_link_local};
+use crate::stack::segments::empty_segment;
+use crate::stack::tcp::{SegmentOut, Tcp};
+use crate::wire::{ethernet, ndp};
+use std::collections::VecDeque;
+
+/// Packets fed back inside, and TCP segments looked at, in one call of `poll_transmit` at most.
+const WORK: usize = 256;
 
 /// A host: its interfaces, routes, neighbours, TCP and UDP. Sans-IO.
 pub struct Stack {
-    tcp: Tcp,
-    interfaces: Vec<InterfaceConfig>,
-    routes: Vec<Route>,
+    pub(in crate::stack) tcp: Tcp,
+    /// The loopback first.
+    pub(in crate::stack) interfaces: Vec<Interface>,
+    pub(in crate::stack) routes: Routes,
+    pub(in crate::stack) path_mtus: PathMtus,
+    pub(in crate::stack) reassembly: Reassembly,
+    pub(in crate::stack) idents: Idents,
+    pub(in crate::stack) icmp_limit: RateLimit,
+    pub(in crate::stack) answer_echo: bool,
+    pub(in crate::stack) queue: TransmitQueue,
+    /// Packets to our own addresses.
+    pub(in crate::stack) loopback: VecDeque<TxFrame>,
+    pub(in crate::stack) udp_events: VecDeque<Event>,
+    pub(in crate::stack) counters: Counters,
+    pub(in crate::stack) segment: SegmentOut,
+    /// Whether the last event came from UDP, to take turns.
+    udp_had_its_turn: bool,
+    /// Set when `poll_transmit` stopped with work left: go on then.
+    unfinished: Option<Instant>,
+    /// The latest time that we were told.
+    now: Instant,
 }
 
 /// A neighbour, for `understudy status`.
@@ -28,55 +67,165 @@ pub struct NeighborInfo {
     /// Its address.
     pub address: IpAddr,
     /// Its Ethernet address, once known.
-    pub mac: Option<crate::base::MacAddr>,
-    /// `incomplete`, `reachable`, `stale`, `delay`, `probe`.
+    pub mac: Option<MacAddr>,
+    /// `incomplete`, `reachable`, `stale`, `delay` or `probe`.
     pub state: &'static str,
 }
 
 impl Stack {
-    /// A host with nothing but its loopback (`IfIndex(0)`, 127.0.0.1/8 and ::1/128).
+    /// A host with nothing but its loopback ([`IfIndex::LOOPBACK`], 127.0.0.1/8 and ::1/128).
     pub fn new(config: StackConfig) -> Stack {
+        let mut rng = Rng::seeded(config.seed);
         Stack {
-            tcp: Tcp::new(config.tcp, config.secret, config.seed),
-            interfaces: Vec::new(),
-            routes: Vec::new(),
+            idents: Idents::new(config.secret.clone(), &mut rng),
+            tcp: Tcp::new(config.tcp, config.secret, rng.u64()),
+            interfaces: vec![Interface::loopback()],
+            routes: Routes::default(),
+            path_mtus: PathMtus::default(),
+            reassembly: Reassembly::default(),
+            icmp_limit: RateLimit::default(),
+            answer_echo: config.answer_echo,
+            queue: TransmitQueue::default(),
+            loopback: VecDeque::new(),
+            udp_events: VecDeque::new(),
+            counters: Counters::new(),
+            segment: empty_segment(),
+            udp_had_its_turn: false,
+            unfinished: None,
+            now: Instant::ZERO,
         }
     }
     /// Adds an interface; its addresses become ours and their prefixes on-link routes. An Ethernet
-    /// interface without an IPv6 link-local address gets the one made from its MAC.
-    pub fn add_interface(&mut self, _now: Instant, config: InterfaceConfig) -> IfIndex {
-        self.interfaces.push(config);
-        IfIndex(self.interfaces.len() as u16)
+    /// interface without an IPv6 link-local address gets the one made from its MAC. The neighbours
+    /// are told who has these addresses now.
+    pub fn add_interface(&mut self, now: Instant, mut config: InterfaceConfig) -> IfIndex {
+        self.now = self.now.max(now);
+        let index = IfIndex(u16::try_from(self.interfaces.len()).unwrap_or(u16::MAX));
+        let link_local = |cidr: &Cidr| match cidr.address {
+            IpAddr::V6(v6) => is_link_local(v6),
+            IpAddr::V4(_) => false,
+        };
+        if config.medium == Medium::Ethernet && !config.addresses.iter().any(link_local) {
+            let address = IpAddr::V6(ndp::link_local(config.mac));
+            config.addresses.push(Cidr { address, prefix_len: 64 });
+        }
+        for &prefix in &config.addresses {
+            self.routes.add(Route { prefix, via: None, interface: index, metric: 0 });
+        }
+        let addresses = config.addresses.clone();
+        let ethernet = config.medium == Medium::Ethernet;
+        self.interfaces.push(Interface::new(config));
+        for cidr in addresses.iter().filter(|_| ethernet) {
+            match cidr.address {
+                IpAddr::V4(v4) => self.arp_announce(index, v4),
+                IpAddr::V6(v6) => self.nd_announce(now, index, v6),
+            }
+        }
+        index
     }
     /// Adds a route.
     pub fn add_route(&mut self, route: Route) {
-        self.routes.push(route);
+        self.routes.add(route);
     }
-    /// Whether `ip` is an address of ours (127.0.0.0/8 included).
-    pub fn is_local(&self, _ip: IpAddr) -> bool {
-        false
+    /// A frame came in through `interface`. Up to 64 KB: what a link merged (GRO) is welcome.
+    pub fn frame_arrives(
+        &mut self,
+        now: Instant,
+        interface: IfIndex,
+        frame: &[u8],
+        checksum: RxChecksum,
+    ) {
+        self.now = self.now.max(now);
+        self.counters.add(Count::FramesIn);
+        let ours = match self.interface(interface).map(|i| (i.config.medium, i.config.mac)) {
+            Some((Medium::Ip, _)) => {
+                return self.ip_arrives(now, interface, frame, true, checksum);
+            }
+            Some((Medium::Ethernet, mac)) => mac,
+            None => return self.counters.add(Count::NoInterface),
+        };
+        let Ok((header, payload)) = ethernet::Header::parse(frame) else {
+            return self.counters.add(Count::EthernetShort);
+        };
+        let unicast = !header.dst.is_multicast();
+        if unicast && header.dst != ours {
+            return self.counters.add(Count::EthernetOther);
+        }
+        match header.ethertype {
+            ethernet::IPV4 => self.ipv4_arrives(now, interface, payload, unicast, checksum),
+            ethernet::IPV6 => self.ipv6_arrives(now, interface, payload, unicast, checksum),
+            ethernet::ARP => self.arp_arrives(now, interface, payload),
+            _ => self.counters.add(Count::EthernetType),
+        }
     }
-    /// The address that packets to `dst` would come from; `None` without a route.
-    pub fn source_for(&self, _dst: IpAddr) -> Option<IpAddr> {
-        None
-    }
-    /// A frame came in through `interface`.
-    pub fn frame_arrives(&mut self, _: Instant, _: IfIndex, _frame: &[u8], _: RxChecksum) {}
     /// Writes the next frame to send into `frame`, if any, and says through which interface. Never
     /// [`IfIndex::LOOPBACK`]: those packets are fed back inside.
-    pub fn poll_transmit(&mut self, _now: Instant, _frame: &mut TxFrame) -> Option<IfIndex> {
+    pub fn poll_transmit(&mut self, now: Instant, frame: &mut TxFrame) -> Option<IfIndex> {
+        self.now = self.now.max(now);
+        self.unfinished = None;
+        for _ in 0..WORK {
+            if let Some(mut packet) = self.loopback.pop_front() {
+                self.counters.add(Count::Loopback);
+                let bytes = core::mem::take(&mut packet.bytes);
+                self.ip_arrives(now, IfIndex::LOOPBACK, &bytes, true, RxChecksum::Trusted);
+                packet.bytes = bytes;
+                self.queue.recycle(packet);
+            } else if let Some(interface) = self.queue.pop(frame) {
+                self.counters.add(Count::FramesOut);
+                return Some(interface);
+            } else {
+                let mut segment = core::mem::replace(&mut self.segment, empty_segment());
+                let any = self.tcp.poll_transmit(now, &mut segment);
+                let sent = if any { self.send_segment(now, &segment, frame) } else { None };
+                self.segment = segment;
+                if let Some(interface) = sent {
+                    self.counters.add(Count::FramesOut);
+                    return Some(interface);
+                }
+                if !any {
+                    return None;
+                }
+            }
+        }
+        self.unfinished = Some(now);
         None
     }
-    /// The next thing that happened.
+    /// The next thing that happened. TCP and UDP take turns.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        let first = if self.udp_had_its_turn { self.tcp.poll_event() } else { None };
+        if let Some(event) = first {
+            self.udp_had_its_turn = false;
+            return Some(event);
+        }
+        if let Some(event) = self.udp_events.pop_front() {
+            self.udp_had_its_turn = true;
+            return Some(event);
+        }
+        self.tcp.poll_event()
     }
     /// When [`Stack::handle_timeout`] is to be called, at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        // Packets to ourselves wait for the next `poll_transmit`.
+        let loopback = (!self.loopback.is_empty()).then_some(self.now);
+        let neighbors = self.interfaces.iter().filter_map(|i| i.neighbors.deadline()).min();
+        [
+            self.tcp.poll_timeout(),
+            neighbors,
+            self.reassembly.deadline(),
+            self.path_mtus.deadline(),
+            self.unfinished,
+            loopback,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.neighbors_timeout(now);
+        self.expire_fragments(now);
+        self.path_mtus.expire(now);
         self.tcp.handle_timeout(now);
     }
     /// TCP.
@@ -87,45 +236,47 @@ impl Stack {
     pub fn tcp_mut(&mut self) -> &mut Tcp {
         &mut self.tcp
     }
-    /// Opens a connection over the route to its remote end. An unspecified local address is selected;
-    /// the local port must be chosen. Errors: `NetUnreachable`, `AddressNotAvailable`, and those of
-    /// `Tcp::connect`.
-    pub fn tcp_connect(
-        &mut self,
-        _now: Instant,
-        _tuple: FourTuple,
-        _options: TcpOptions,
-    ) -> Result<ConnId, NetError> {
-        Err(NetError::NetUnreachable)
-    }
-    /// Sends a datagram. An unspecified local address is selected. Errors: `NetUnreachable`,
-    /// `AddressNotAvailable`, `MessageTooLong`, `NoBuffers`, `Prohibited` (broadcast not allowed).
-    pub fn udp_send(
-        &mut self,
-        _now: Instant,
-        _tuple: FourTuple,
-        _options: &UdpSendOptions,
-        _payload: &[u8],
-    ) -> Result<(), NetError> {
-        Err(NetError::NetUnreachable)
-    }
-    /// Nobody listens for `datagram`: answers with ICMP port unreachable (rate limited; not for
-    /// multicast or broadcast).
-    pub fn udp_refuse(&mut self, _now: Instant, _datagram: &UdpDatagram) {}
     /// The neighbours.
     pub fn neighbors(&self) -> Vec<NeighborInfo> {
-        Vec::new()
+        let tables = self.interfaces().map(|(index, _)| index).zip(&self.interfaces);
+        tables
+            .flat_map(|(interface, i)| i.neighbors.iter(self.now).map(move |n| (interface, n)))
+            .map(|(interface, (address, mac, state))| NeighborInfo {
+                interface,
+                address,
+                mac,
+                state,
+            })
+            .collect()
     }
-    /// The routes, on-link ones included.
+    /// The routes, on-link ones included, best first.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter()
     }
     /// The interfaces, the loopback first. Link-local addresses that the stack made are included.
     pub fn interfaces(&self) -> impl Iterator<Item = (IfIndex, &InterfaceConfig)> {
-        (0..).map(IfIndex).zip(&self.interfaces)
+        (0..).map(IfIndex).zip(self.interfaces.iter().map(|i| &i.config))
     }
     /// What happened how often, drops by reason; TCP's counters included.
     pub fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.tcp.counters()
+        let mut all: Vec<_> = self.counters.iter().collect();
+        all.extend(self.tcp.counters());
+        all
+    }
+
+    pub(in crate::stack) fn interface(&self, index: IfIndex) -> Option<&Interface> {
+        self.interfaces.get(usize::from(index.0))
+    }
+    pub(in crate::stack) fn interface_mut(&mut self, index: IfIndex) -> Option<&mut Interface> {
+        self.interfaces.get_mut(usize::from(index.0))
     }
 }
+
+impl core::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let names: Vec<&str> = self.interfaces().map(|(_, c)| c.name.as_str()).collect();
+        f.debug_struct("Stack").field("interfaces", &names).finish_non_exhaustive()
+    }
+}
+
+const _: () = assert!(IP_PACKET_MAX == u16::MAX as usize);

@@ -3,10 +3,26 @@
 //! Four kinds of method (after quinn-proto): getters; `*_arrives(now, ..)` for what comes from
 //! outside; commands (`tcp_connect`, `udp_send`, ...); and `poll_*` to be called until they return
 //! `None` after any of the others. No system call, no clock, no thread, no allocation per segment.
+//!
+//! | file | what |
+//! |---|---|
+//! | `api` | the words in which it is spoken to |
+//! | `core` | the struct, frames in and out, time |
+//! | `interface`, `route`, `neighbor` | links, where packets go, who is there (ARP, ND) |
+//! | `ip` | input, output, fragments, path MTU |
+//! | `icmp`, `udp` | the small protocols |
+//! | `tcp`, `segments` | TCP, and how its segments become packets |
+//! | `counters` | what happened how often; every drop has its reason |
 pub mod api;
 pub mod core;
-pub mod ip;
+mod counters;
+mod icmp;
+mod interface;
+mod ip;
+mod neighbor;
+mod route;
+mod segments;
 pub mod tcp;
-pub mod udp;
+mod udp;
 pub use self::core::{NeighborInfo, Stack};
 pub use api::*;

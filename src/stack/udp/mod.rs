@@ -1,1 +1,131 @@
-//! UDP. (being built)
+//! UDP (RFC 768, RFC 1122 4.1): datagrams in become events, datagrams out go through IP.
+//!
+//! Who listens at which port is the driver's business: every datagram for us is an event, and the
+//! driver says [`Stack::udp_refuse`] when nobody wants it.
+use crate::base::addr::{IpAddr, SocketAddr};
+use crate::base::limits::UDP_QUEUE;
+use crate::base::{FourTuple, Instant, NetError};
+use crate::stack::api::*;
+use crate::stack::core::Stack;
+use crate::stack::counters::Count;
+use crate::stack::icmp::Problem;
+use crate::stack::ip::output::header_len;
+use crate::stack::ip::{Outgoing, Received};
+use crate::stack::route::Hop;
+use crate::wire::{checksum, protocol, udp};
+
+impl Stack {
+    pub(in crate::stack) fn udp_arrives(&mut self, _now: Instant, packet: &Received<'_>) {
+        let bytes = packet.payload();
+        let Ok((header, payload)) = udp::Header::parse(bytes) else {
+            return self.counters.add(Count::UdpMalformed);
+        };
+        let datagram = bytes.get(..usize::from(header.len)).unwrap_or(bytes);
+        if packet.checksum == RxChecksum::Unknown
+            && !udp::verify(packet.src, packet.dst, &header, datagram)
+        {
+            return self.counters.add(Count::UdpChecksum);
+        }
+        // Not worth the copies if it will not be taken.
+        if self.udp_events.len() >= UDP_QUEUE {
+            return self.counters.add(Count::UdpFull);
+        }
+        self.counters.add(Count::UdpIn);
+        let quote = packet.packet.get(..packet.at + udp::LEN).unwrap_or(&[]);
+        self.push_udp_event(Event::UdpArrived(UdpDatagram {
+            tuple: FourTuple {
+                local: SocketAddr::new(packet.dst, header.dst_port),
+                remote: SocketAddr::new(packet.src, header.src_port),
+            },
+            interface: packet.interface,
+            ttl: packet.ttl,
+            tos: packet.tos,
+            payload: payload.to_vec(),
+            quote: quote.to_vec(),
+        }));
+    }
+    /// Queues an event of UDP, or drops it if the driver does not keep up.
+    pub(in crate::stack) fn push_udp_event(&mut self, event: Event) {
+        if self.udp_events.len() >= UDP_QUEUE {
+            return self.counters.add(Count::UdpFull);
+        }
+        self.udp_events.push_back(event);
+    }
+
+    /// Sends a datagram. An unspecified local address is selected; the ports must be chosen. Errors:
+    /// `NetUnreachable`, `AddressNotAvailable`, `MessageTooLong` (more than 65,507 bytes, 65,527 over
+    /// IPv6), `NoBuffers` (the transmit queue is full: try again when frames have left),
+    /// `Prohibited` (broadcast not allowed).
+    pub fn udp_send(
+        &mut self,
+        now: Instant,
+        tuple: FourTuple,
+        options: &UdpSendOptions,
+        payload: &[u8],
+    ) -> Result<(), NetError> {
+        let dst = tuple.remote.ip();
+        if self.is_broadcast(dst) && !options.broadcast {
+            return Err(NetError::Prohibited);
+        }
+        let (src, hop) = self.udp_route(tuple.local.ip(), dst)?;
+        let most = if dst.is_ipv4() { 65_507 } else { 65_527 };
+        let len = udp::LEN + payload.len();
+        let len16 = u16::try_from(len).ok().filter(|_| payload.len() <= most);
+        let len16 = len16.ok_or(NetError::MessageTooLong)?;
+        let (src_port, dst_port) = (tuple.local.port(), tuple.remote.port());
+        let mut header = udp::Header { src_port, dst_port, len: len16, checksum: 0 };
+        let fits = header_len(dst) + len <= usize::from(self.mtu(hop.interface, dst));
+        let partial = fits && self.completes_checksums(hop.interface);
+        header.checksum = if partial {
+            checksum::pseudo_header(src, dst, protocol::UDP, len).fold()
+        } else {
+            udp::checksum(src, dst, &header, payload)
+        };
+        let out = Outgoing {
+            ttl: options.ttl.unwrap_or(if dst.is_multicast() { 1 } else { 64 }),
+            tos: options.tos,
+            // As Linux (IP_PMTUDISC_WANT): what fits must not be cut on the way.
+            dont_fragment: fits && !dst.is_multicast(),
+            checksum_at: partial.then_some(udp::CHECKSUM_OFFSET as u16),
+            ..Outgoing::new(src, dst, protocol::UDP)
+        };
+        self.ip_send_by(now, hop, &out, &header.to_bytes(), payload)?;
+        self.counters.add(Count::UdpOut);
+        Ok(())
+    }
+    /// Source address and way of a datagram.
+    fn udp_route(&mut self, local: IpAddr, dst: IpAddr) -> Result<(IpAddr, Hop), NetError> {
+        if local.is_ipv4() != dst.is_ipv4() {
+            return Err(NetError::AddressNotAvailable);
+        }
+        let given = Some(local).filter(|ip| !ip.is_unspecified());
+        if given.is_some_and(|ip| !self.is_local(ip)) {
+            return Err(NetError::AddressNotAvailable);
+        }
+        let Some(hop) = self.hop(dst, given).filter(|_| !dst.is_unspecified()) else {
+            self.counters.add(Count::NoRoute);
+            return Err(NetError::NetUnreachable);
+        };
+        let src = given.or_else(|| self.source_for(dst)).ok_or(NetError::AddressNotAvailable)?;
+        // A loopback address must not be seen on a wire (RFC 1122 3.2.1.3, RFC 4291 2.5.3).
+        if src.is_loopback() && hop.interface != IfIndex::LOOPBACK {
+            return Err(NetError::AddressNotAvailable);
+        }
+        Ok((src, hop))
+    }
+    /// Nobody listens for `datagram`: answers with ICMP port unreachable (rate limited; not for
+    /// multicast or broadcast).
+    pub fn udp_refuse(&mut self, now: Instant, datagram: &UdpDatagram) {
+        let FourTuple { local, remote } = datagram.tuple;
+        if self.is_local(local.ip()) && !remote.ip().is_unspecified() {
+            let (from, to) = (local.ip(), remote.ip());
+            self.icmp_error(now, from, to, Problem::Port, &datagram.quote, &datagram.payload);
+        }
+    }
+    /// Whether checksums may be left half done for this interface.
+    pub(in crate::stack) fn completes_checksums(&self, interface: IfIndex) -> bool {
+        // What is fed back inside is trusted.
+        interface == IfIndex::LOOPBACK
+            || self.interface(interface).is_some_and(|i| i.config.offload.checksum)
+    }
+}

@@ -1,0 +1,175 @@
+//! Where packets go: routes, and the choice of a source address.
+use crate::base::addr::{IpAddr, Ipv6Addr};
+use crate::base::{Cidr, MacAddr};
+use crate::stack::api::*;
+use crate::stack::core::Stack;
+
+/// Where a packet goes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::stack) struct Hop {
+    /// The interface that it leaves through; [`IfIndex::LOOPBACK`] for our own addresses.
+    pub interface: IfIndex,
+    /// The neighbour that takes it: a gateway, or the destination itself.
+    pub next: IpAddr,
+}
+
+/// All routes, best first.
+#[derive(Clone, Debug, Default)]
+pub(in crate::stack) struct Routes(Vec<Route>);
+
+impl Routes {
+    /// Adds a route behind those that are as good.
+    pub fn add(&mut self, route: Route) {
+        let rank = |r: &Route| (core::cmp::Reverse(r.prefix.prefix_len), r.metric);
+        let at = self.0.partition_point(|r| rank(r) <= rank(&route));
+        self.0.insert(at, route);
+    }
+    /// The longest prefix, then the lowest metric, then the first added.
+    pub fn lookup(&self, dst: IpAddr) -> Option<&Route> {
+        self.0.iter().find(|route| route.prefix.contains(dst))
+    }
+    /// All, best first.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.0.iter()
+    }
+}
+
+/// fe80::/10 (RFC 4291 2.5.6).
+pub(in crate::stack) const fn is_link_local(ip: Ipv6Addr) -> bool {
+    ip.segments()[0] & 0xffc0 == 0xfe80
+}
+
+/// How far an address reaches, for comparison (RFC 6724 3.1).
+fn is_link_scope(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(_) => false,
+        // Multicast scopes 1 and 2 stay on the link (RFC 4291 2.7).
+        IpAddr::V6(v6) if v6.is_multicast() => v6.octets()[1] & 0xf <= 2,
+        IpAddr::V6(v6) => is_link_local(v6),
+    }
+}
+
+/// Length of the common prefix in bits; 0 across families.
+fn common_prefix(a: IpAddr, b: IpAddr) -> u32 {
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a) ^ u32::from(b)).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a) ^ u128::from(b)).leading_zeros(),
+        _ => 0,
+    }
+}
+
+impl Stack {
+    /// Whether `ip` is an address of ours. All of 127.0.0.0/8 is.
+    pub fn is_local(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || self.owner(ip).is_some()
+    }
+    /// The interface that has this address.
+    pub(in crate::stack) fn owner(&self, ip: IpAddr) -> Option<IfIndex> {
+        let has = |config: &InterfaceConfig| config.addresses.iter().any(|c| c.address == ip);
+        self.interfaces().find(|(_, config)| has(config)).map(|(index, _)| index)
+    }
+    /// Whether `ip` is the limited broadcast address or that of a network we are on.
+    pub(in crate::stack) fn is_broadcast(&self, ip: IpAddr) -> bool {
+        let IpAddr::V4(v4) = ip else { return false };
+        v4.is_broadcast()
+            || self
+                .interfaces()
+                .flat_map(|(_, config)| &config.addresses)
+                .any(|cidr| cidr.broadcast() == Some(v4) && !cidr.address.is_loopback())
+    }
+    /// Where a packet to `dst` goes. `from` says which link a link-local destination is on.
+    pub(in crate::stack) fn hop(&self, dst: IpAddr, from: Option<IpAddr>) -> Option<Hop> {
+        if self.is_local(dst) {
+            return Some(Hop { interface: IfIndex::LOOPBACK, next: dst });
+        }
+        let on_link = match dst {
+            IpAddr::V4(v4) => v4.is_broadcast() || v4.is_multicast(),
+            IpAddr::V6(v6) => v6.is_multicast() || is_link_local(v6),
+        };
+        if on_link {
+            let routed = || self.routes.lookup(dst).map(|route| route.interface);
+            let owner = from.and_then(|ip| self.owner(ip)).filter(|i| *i != IfIndex::LOOPBACK);
+            let interface = owner.or_else(routed).or_else(|| self.first_link(dst))?;
+            return Some(Hop { interface, next: dst });
+        }
+        let route = self.routes.lookup(dst)?;
+        self.interface(route.interface)?;
+        Some(Hop { interface: route.interface, next: route.via.unwrap_or(dst) })
+    }
+    /// The first interface that is not the loopback and has an address of the family of `ip`.
+    fn first_link(&self, ip: IpAddr) -> Option<IfIndex> {
+        let speaks = |config: &InterfaceConfig| {
+            config.addresses.iter().any(|cidr| cidr.address.is_ipv4() == ip.is_ipv4())
+        };
+        self.interfaces().skip(1).find(|(_, config)| speaks(config)).map(|(index, _)| index)
+    }
+    /// The address that packets to `dst` come from; `None` without a route or an address.
+    ///
+    /// RFC 6724 5, simplified: the destination itself if it is ours; then, among the addresses of the
+    /// outgoing interface (then of the others), one of the right scope (rule 2), then the longest
+    /// common prefix (rule 8), then the first.
+    pub fn source_for(&self, dst: IpAddr) -> Option<IpAddr> {
+        let hop = self.hop(dst, None)?;
+        if hop.interface == IfIndex::LOOPBACK {
+            return Some(dst);
+        }
+        self.source_on(hop.interface, dst, hop.next).or_else(|| {
+            let others = self.interfaces().skip(1).map(|(index, _)| index);
+            others.filter_map(|index| self.source_on(index, dst, hop.next)).next()
+        })
+    }
+    /// The best source on one interface.
+    pub(in crate::stack) fn source_on(
+        &self,
+        interface: IfIndex,
+        dst: IpAddr,
+        next: IpAddr,
+    ) -> Option<IpAddr> {
+        let addresses = &self.interface(interface)?.config.addresses;
+        let rank = |cidr: &Cidr| {
+            let ip = cidr.address;
+            let on_link = cidr.contains(next);
+            (is_link_scope(ip) == is_link_scope(dst), on_link, common_prefix(ip, dst))
+        };
+        let mut best: Option<&Cidr> = None;
+        for cidr in addresses.iter().filter(|c| c.address.is_ipv4() == dst.is_ipv4()) {
+            if best.is_none_or(|b| rank(cidr) > rank(b)) {
+                best = Some(cidr);
+            }
+        }
+        best.map(|cidr| cidr.address)
+    }
+    /// The group address on Ethernet of a destination that is not unicast.
+    pub(in crate::stack) fn group_mac(&self, next: IpAddr) -> Option<MacAddr> {
+        if self.is_broadcast(next) {
+            return Some(MacAddr::BROADCAST);
+        }
+        MacAddr::for_multicast(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(prefix: &str, metric: u32, interface: u16) -> Route {
+        let prefix = prefix.parse().unwrap();
+        Route { prefix, via: None, interface: IfIndex(interface), metric }
+    }
+
+    #[test]
+    fn longest_prefix_then_metric_then_first() {
+        let mut routes = Routes::default();
+        routes.add(route("0.0.0.0/0", 10, 1));
+        routes.add(route("::/0", 0, 2));
+        routes.add(route("10.0.0.0/8", 0, 3));
+        routes.add(route("10.1.0.0/16", 5, 4));
+        routes.add(route("10.1.0.0/16", 1, 5));
+        routes.add(route("10.1.0.0/16", 1, 6));
+        let at = |ip: &str| routes.lookup(ip.parse().unwrap()).map(|r| r.interface.0);
+        assert_eq!(at("10.1.2.3"), Some(5));
+        assert_eq!(at("10.2.2.3"), Some(3));
+        assert_eq!(at("8.8.8.8"), Some(1));
+        assert_eq!(at("fd00::1"), Some(2));
+    }
+}
