@@ -270,8 +270,8 @@ int us_fcntl(int fd, int command, long argument);
 int us_ioctl(int fd, unsigned long request, long argument);
 
 /*
- Starts the engine of a net, described by the text of a TOML file, as a thread of this process, and
- puts this process into that net; call it before the first socket is made. The net ends with
+ Starts the engine of a net, described by the text of a TOML file, as a thread of this process,
+ and puts this process into that net; call it before the first socket is made. The net ends with
  us_engine_stop() or with the process.
 
  EINVAL: the text is wrong (UNDERSTUDY_LOG=1 says where); EADDRINUSE: the net has an engine;

@@ -16,8 +16,8 @@ struct Running {
 
 static ENGINE: Mutex<Option<Running>> = Mutex::new(None);
 
-/// Starts the engine of a net, described by the text of a TOML file, as a thread of this process, and
-/// puts this process into that net; call it before the first socket is made. The net ends with
+/// Starts the engine of a net, described by the text of a TOML file, as a thread of this process,
+/// and puts this process into that net; call it before the first socket is made. The net ends with
 /// us_engine_stop() or with the process.
 ///
 /// EINVAL: the text is wrong (UNDERSTUDY_LOG=1 says where); EADDRINUSE: the net has an engine;

@@ -1,9 +1,9 @@
 //! The control channel: programs, and the tool, ask; the engine answers. One packet each.
 //!
 //! Callers are bounded in number and in idle time, never waited for, and believed only as far as
-//! their credentials go: whoever may be in the net may ask about it; options of a connection are set
-//! by its user or root (or by anybody in the net for one that a root server accepted: its workers
-//! have dropped their privileges); `Capture` and `Stop` are for the engine's user and root.
+//! their credentials go: whoever may be in the net may ask about it; options of a connection are
+//! set by its user or root (or by anybody in the net for one that a root server accepted: its
+//! workers have dropped their privileges); `Capture` and `Stop` are for the engine's user and root.
 use super::poller::{EventFlags, Token};
 use super::slab::Key;
 use super::timers::Due;

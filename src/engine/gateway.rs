@@ -2,9 +2,9 @@
 //! wants to go.
 //!
 //! The first message on the socket is a [`ConnectRequest`], padded so that the program's socket is
-//! not writable while it lies there. It is looked at, not taken, until the handshake is done; taking
-//! it makes the socket writable, which is how a connect succeeds. If the handshake fails, the
-//! reason is remembered for the program to ask, and the socket closed with the message unread.
+//! not writable while it lies there. It is looked at, not taken, until the handshake is done;
+//! taking it makes the socket writable, which is how a connect succeeds. If the handshake fails,
+//! the reason is remembered for the program to ask, and the socket closed with the message unread.
 use super::poller::{EventFlags, Token};
 use super::session::{Phase, Session};
 use super::slab::Key;
@@ -24,7 +24,8 @@ const ACCEPT_BATCH: usize = 64;
 const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 /// Sessions at once.
 const SESSIONS_MAX: usize = crate::base::limits::TCP_CONNECTIONS;
-/// Longest request believed, bytes: a quarter of the largest send buffer that a program can ask for.
+/// Longest request believed, bytes: a quarter of the largest send buffer that a program can ask
+/// for.
 const REQUEST_MAX: u32 = 64 << 20;
 /// How long accepting rests when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

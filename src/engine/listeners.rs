@@ -1,6 +1,6 @@
-//! Who listens, as far as the engine knows: told by `Request::Listen`, and read from the kernel's own
-//! list of unix sockets at the start (a restarted engine finds the servers of the one before), when
-//! the process of a listener ends, and when a knock was in vain.
+//! Who listens, as far as the engine knows: told by `Request::Listen`, and read from the kernel's
+//! own list of unix sockets at the start (a restarted engine finds the servers of the one before),
+//! when the process of a listener ends, and when a knock was in vain.
 use super::slab::{Key, Slab};
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, unix_diag};

@@ -1,7 +1,7 @@
 //! The engine: the loop that joins links, the stack and the programs' sockets.
 //!
-//! One thread, one epoll instance; it sleeps when there is nothing to do. Everything it waits for is
-//! a descriptor or a deadline; it never blocks on any of them, and every queue has a limit.
+//! One thread, one epoll instance; it sleeps when there is nothing to do. Everything it waits for
+//! is a descriptor or a deadline; it never blocks on any of them, and every queue has a limit.
 //!
 //! | file | what |
 //! |---|---|

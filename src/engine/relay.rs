@@ -2,7 +2,8 @@
 //! connection's rings, and the ends of either side.
 //!
 //! Sockets are watched edge-triggered: `readable` and `writable` of a session stay true until the
-//! kernel says `EAGAIN`. A session that has used up its share of a turn goes to the end of the queue.
+//! kernel says `EAGAIN`. A session that has used up its share of a turn goes to the end of the
+//! queue.
 //!
 //! | from | to |
 //! |---|---|

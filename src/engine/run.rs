@@ -1,7 +1,7 @@
 //! The loop.
 //!
-//! A turn: sleep until a descriptor is ready or a deadline has come; take frames in; let the stack do
-//! what is due; hand its events out; give every session that has something to do its share; send
+//! A turn: sleep until a descriptor is ready or a deadline has come; take frames in; let the stack
+//! do what is due; hand its events out; give every session that has something to do its share; send
 //! what the stack wants to send. If anything is left, the next turn does not sleep.
 use super::poller::{EventFlags, Token, now};
 use super::relay::{self, Turn};

@@ -83,27 +83,17 @@ impl Engine {
         poller.add(&gateway, Token::Gateway, EventFlags::IN).map_err(system("epoll"))?;
         poller.add(&control, Token::Control, EventFlags::IN).map_err(system("epoll"))?;
 
-        let mut key = [0u8; 16];
-        let mut seed = [0u8; 8];
-        let entropy = getrandom::fill(&mut key).and_then(|()| getrandom::fill(&mut seed));
-        entropy.map_err(|_| EngineError::System("entropy", Errno::IO))?;
-        let secret = Secret::new(key);
-        let stack_config = StackConfig {
-            seed: u64::from_ne_bytes(seed),
+        let (secret, seed) = entropy()?;
+        let started = now();
+        let mut stack = Stack::new(StackConfig {
+            seed,
             secret: secret.clone(),
             tcp: config.tcp,
             answer_echo: config.answer_echo,
-        };
-        let started = now();
-        let mut stack = Stack::new(stack_config);
+        });
         let ports = add_links(started, &mut stack, &poller, config.interfaces, &secret)?;
         add_linkless(started, &mut stack, &config.brief.addresses);
-        for route in config.routes {
-            let interface = ports.get(route.interface).map(|p: &port::Port| p.interface);
-            let interface = interface.ok_or(EngineError::System("a route", Errno::INVAL))?;
-            let (prefix, via, metric) = (route.prefix, route.via, route.metric);
-            stack.add_route(Route { prefix, via, interface, metric });
-        }
+        add_routes(&mut stack, &ports, &config.routes)?;
         let mut engine = Engine {
             brief_file: None,
             brief: config.brief,
@@ -148,6 +138,28 @@ impl Engine {
     pub fn stop_handle(&self) -> Stop {
         self.stop.clone()
     }
+}
+
+/// What an outsider must not guess, and a seed for what need not be secret.
+fn entropy() -> Result<(Secret, u64), EngineError> {
+    let (mut key, mut seed) = ([0u8; 16], [0u8; 8]);
+    let filled = getrandom::fill(&mut key).and_then(|()| getrandom::fill(&mut seed));
+    filled.map_err(|_| EngineError::System("entropy", Errno::IO))?;
+    Ok((Secret::new(key), u64::from_ne_bytes(seed)))
+}
+
+fn add_routes(
+    stack: &mut Stack,
+    ports: &[port::Port],
+    routes: &[super::EngineRoute],
+) -> Result<(), EngineError> {
+    for route in routes {
+        let port = ports.get(route.interface);
+        let interface = port.ok_or(EngineError::System("a route", Errno::INVAL))?.interface;
+        let (prefix, via, metric) = (route.prefix, route.via, route.metric);
+        stack.add_route(Route { prefix, via, interface, metric });
+    }
+    Ok(())
 }
 
 /// The gateway and the control channel. Who has the control channel's name is the net's engine.

@@ -1,7 +1,7 @@
-//! Datagrams of the wire. A remote host that a program exchanges datagrams with is a datagram socket
-//! here, named `Proxy { local, remote }`: what programs send to it goes out to `remote`, what came
-//! from `remote` is sent from it, so that a program's socket which is connected to it (in the
-//! kernel) sees that host alone, as UDP has it.
+//! Datagrams of the wire. A remote host that a program exchanges datagrams with is a datagram
+//! socket here, named `Proxy { local, remote }`: what programs send to it goes out to `remote`,
+//! what came from `remote` is sent from it, so that a program's socket which is connected to it (in
+//! the kernel) sees that host alone, as UDP has it.
 //!
 //! Proxies are made when a program asks for one or when a datagram arrives, and the one unused for
 //! longest makes room for another; a program that was connected to it notices (`ECONNREFUSED`) and
