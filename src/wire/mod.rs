@@ -11,6 +11,7 @@ pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ndp;
+pub mod tcp;
 pub mod udp;
 
 /// Why bytes are not the header that they should be.
