@@ -1,92 +1,168 @@
 //! TCP by RFC 9293, cut by the life of a connection: one file a concern. Sans-IO.
 //!
-//! `Tcp` is the set of all connections and listeners. Segments come in through `segment_arrives`,
-//! leave through `poll_transmit`; bytes go through `send`/`receive`; time through `handle_timeout`.
+//! [`Tcp`] is the set of all connections and listeners. Segments come in through
+//! [`Tcp::segment_arrives`], leave through [`Tcp::poll_transmit`]; bytes go through
+//! [`Tcp::send`] and [`Tcp::receive`]; time through [`Tcp::handle_timeout`]. After any of them: poll
+//! `poll_transmit` and `poll_event` until they have no more, and come back at `poll_timeout`.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `api` | words shared with IP, the engine and `ss` |
+//! | `table`, `demux`, `commands` | which connection; segments and time to it; the program's calls |
+//! | `conn`, `state`, `seq`, `ring` | a connection's variables, its state table, its buffers |
+//! | `listen`, `handshake` | opening |
+//! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
+//! | `receive`, `reassembly`, `window` | data in, the window offered, ACKs owed |
+//! | `ack`, `rtt`, `recovery`, `sack`, `congestion/` | what ACKs tell, and what follows for sending |
+//! | `send`, `retransmit`, `timers`, `keepalive` | what leaves when |
+//! | `close`, `reset`, `icmp` | how it ends |
+//! | `info`, `counters` | what can be seen |
+//!
+//! Every call on a connection ends in `settle`, which looks at what it left behind: something to
+//! send, something to tell, an earlier deadline, the end.
+mod ack;
 pub mod api;
+mod close;
+mod commands;
+pub mod congestion;
+mod conn;
+mod counters;
+mod demux;
+mod handshake;
+mod icmp;
+mod info;
+mod keepalive;
+mod listen;
+mod reassembly;
+mod receive;
+mod recovery;
+mod reset;
+mod retransmit;
+mod ring;
+mod rtt;
+mod sack;
+mod segment_arrives;
+mod send;
+mod seq;
+mod state;
+mod table;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod window;
+
 pub use api::*;
 
-use crate::base::{FourTuple, Instant, NetError, addr::SocketAddr, rng::Secret};
+use crate::base::{FourTuple, Instant, addr::SocketAddr, rng::Secret};
 use crate::stack::{ConnId, Event};
+use conn::{Conn, Cx};
+use counters::Counters;
+use listen::Listeners;
+use reset::Replies;
+use std::collections::VecDeque;
+use table::Table;
+use timers::TimerHeap;
 
 /// All TCP connections and listeners of one stack.
 #[derive(Debug)]
 pub struct Tcp {
     config: TcpConfig,
+    secret: Secret,
+    table: Table,
+    listeners: Listeners,
+    timers: TimerHeap,
+    /// Connections that may have something to send, in turn.
+    dirty: VecDeque<ConnId>,
+    events: VecDeque<Event>,
+    replies: Replies,
+    counters: Counters,
 }
 
-#[allow(missing_docs, unused_variables)]
 impl Tcp {
-    pub fn new(config: TcpConfig, secret: Secret, seed: u64) -> Tcp {
-        Tcp { config }
+    /// No connections. `secret` keys sequence numbers and tables; `seed` is for choices that need
+    /// no secrecy.
+    pub fn new(config: TcpConfig, secret: Secret, _seed: u64) -> Tcp {
+        Tcp {
+            table: Table::new(&secret),
+            config,
+            secret,
+            listeners: Listeners::default(),
+            timers: TimerHeap::default(),
+            dirty: VecDeque::new(),
+            events: VecDeque::new(),
+            replies: Replies::default(),
+            counters: Counters::default(),
+        }
     }
-    pub fn listen(
-        &mut self,
-        local: SocketAddr,
-        dual: bool,
-        backlog: usize,
-    ) -> Result<(), NetError> {
-        Ok(())
-    }
-    pub fn unlisten(&mut self, local: SocketAddr, dual: bool) {}
-    pub fn listeners(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
-        std::iter::empty()
-    }
-    pub fn connect(
+
+    /// Runs `work` on a connection, then settles; `None` for a stale handle.
+    fn with<R>(
         &mut self,
         now: Instant,
-        tuple: FourTuple,
-        path: Path,
-        options: TcpOptions,
-    ) -> Result<ConnId, NetError> {
-        Err(NetError::NoBuffers)
+        id: ConnId,
+        work: impl FnOnce(&mut Conn, &mut Cx<'_>) -> R,
+    ) -> Option<R> {
+        let conn = self.table.get_mut(id)?;
+        let mut cx = Cx {
+            now,
+            config: &self.config,
+            counters: &mut self.counters,
+            replies: &mut self.replies,
+        };
+        let result = work(conn, &mut cx);
+        self.settle(id, true);
+        Some(result)
     }
-    pub fn segment_arrives(&mut self, now: Instant, meta: &SegmentMeta, segment: &[u8]) {}
-    pub fn icmp_arrives(&mut self, now: Instant, tuple: FourTuple, seq: u32, error: IcmpError) {}
-    pub fn poll_transmit(&mut self, now: Instant, out: &mut SegmentOut) -> bool {
-        false
+
+    /// Looks at what a call has left behind. `poll`: there may be something to send.
+    fn settle(&mut self, id: ConnId, poll: bool) {
+        let Some(conn) = self.table.get_mut(id) else { return };
+        debug_assert_eq!(conn.broken_invariant(), None, "{conn:#?}");
+        let closed = conn.state == State::Closed;
+        if poll && !closed && !conn.queued {
+            conn.queued = true;
+            self.dirty.push_back(id);
+        }
+        let next = conn.timers.next();
+        if next < conn.armed {
+            conn.armed = next;
+            self.timers.push(next, id);
+        }
+        let opening = matches!(conn.state, State::SynReceived | State::SynSent);
+        if conn.half_open && !opening {
+            conn.half_open = false;
+            if let Some(key) = conn.listener {
+                self.listeners.leave(&key);
+            }
+        }
+        // A connection that a listener got is announced once, established or not any more; one that
+        // never got so far vanishes in silence.
+        let mut unknown = conn.listener.is_some();
+        if unknown && !opening && !closed {
+            unknown = false;
+            conn.listener = None;
+            conn.changed = false;
+            self.events.push_back(Event::TcpAccepted { conn: id, tuple: conn.tuple });
+        }
+        let silent = unknown || conn.released;
+        if core::mem::take(&mut conn.changed) && !silent && !conn.event_queued {
+            conn.event_queued = true;
+            self.events.push_back(Event::TcpChanged(id));
+        }
+        if closed {
+            self.table.forget_tuple(id);
+            if silent {
+                self.table.remove(id);
+            }
+        }
     }
-    pub fn poll_event(&mut self) -> Option<Event> {
-        None
-    }
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-    pub fn handle_timeout(&mut self, now: Instant) {}
-    pub fn status(&self, id: ConnId) -> Option<TcpStatus> {
-        None
-    }
-    pub fn tuple(&self, id: ConnId) -> Option<FourTuple> {
-        None
-    }
-    pub fn send(&mut self, now: Instant, id: ConnId, data: &[u8]) -> Result<usize, NetError> {
-        Err(NetError::NotConnected)
-    }
-    pub fn send_space(&mut self, id: ConnId) -> [&mut [u8]; 2] {
-        [&mut [], &mut []]
-    }
-    pub fn send_commit(&mut self, now: Instant, id: ConnId, n: usize) {}
-    pub fn receive(&mut self, now: Instant, id: ConnId, b: &mut [u8]) -> Result<usize, NetError> {
-        Err(NetError::NotConnected)
-    }
-    pub fn peek(&self, id: ConnId) -> [&[u8]; 2] {
-        [&[], &[]]
-    }
-    pub fn consume(&mut self, now: Instant, id: ConnId, n: usize) {}
-    pub fn close(&mut self, now: Instant, id: ConnId) {}
-    pub fn abort(&mut self, now: Instant, id: ConnId) {}
-    pub fn release(&mut self, now: Instant, id: ConnId) {}
-    pub fn options(&self, id: ConnId) -> Option<&TcpOptions> {
-        None
-    }
-    pub fn set_options(&mut self, now: Instant, id: ConnId, options: TcpOptions) {}
-    pub fn info(&self, now: Instant, id: ConnId) -> Option<TcpInfo> {
-        None
-    }
-    pub fn connections(&self) -> impl Iterator<Item = (ConnId, FourTuple, State)> {
-        std::iter::empty()
-    }
-    pub fn set_path(&mut self, now: Instant, id: ConnId, path: Path) {}
-    pub fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
+}
+
+/// The same address without an IPv6 flow label and scope, which are no part of a name here.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), address.port())
+}
+
+fn plain_tuple(tuple: FourTuple) -> FourTuple {
+    FourTuple { local: plain(tuple.local), remote: plain(tuple.remote) }
 }

@@ -1,0 +1,47 @@
+//! The end of a connection as the program asks for it (RFC 9293 3.10.4 CLOSE, 3.10.5 ABORT), and of
+//! one whose program is gone.
+use super::api::State;
+use super::conn::{Conn, Cx};
+use super::state::Cause;
+use super::timers::Timer;
+
+impl Conn {
+    /// CLOSE: a FIN behind everything queued. In SYN-SENT and SYN-RECEIVED it waits for the
+    /// handshake.
+    pub fn close(&mut self) {
+        match self.state {
+            State::SynSent | State::SynReceived => self.tx.close_wanted = true,
+            _ => {
+                self.go(Cause::CloseAsked);
+            }
+        }
+    }
+
+    /// The program is gone (or has said that it will not come back): an orphan.
+    pub fn release(&mut self, cx: &mut Cx<'_>) {
+        self.released = true;
+        if !self.rx.ring.is_empty() && !matches!(self.state, State::TimeWait | State::Closed) {
+            // RFC 2525 2.17: data that was never read must not look as if it had been.
+            return self.end_with_reset(cx, None);
+        }
+        self.rx.ring.free();
+        match self.state {
+            // RFC 9293 3.10.4: nobody knows of us yet.
+            State::SynSent => self.end(None),
+            State::FinWait2 => self.wait_as_orphan(cx),
+            _ => self.close(),
+        }
+    }
+
+    /// FIN-WAIT-2 without anybody to wait for it ends by itself (Linux `tcp_fin_timeout`).
+    pub fn wait_as_orphan(&mut self, cx: &Cx<'_>) {
+        self.timers.set(Timer::Linger, cx.now + cx.config.fin_wait2);
+    }
+
+    /// End of TIME-WAIT, or of an orphan's FIN-WAIT-2.
+    pub fn linger_timed_out(&mut self) {
+        if matches!(self.state, State::TimeWait | State::FinWait2) {
+            self.end(None);
+        }
+    }
+}

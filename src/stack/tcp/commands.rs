@@ -1,0 +1,208 @@
+//! What programs ask of connections (RFC 9293 3.9.1), by handle. A stale handle is answered by
+//! `None`, nothing, or [`NetError::NotConnected`].
+use super::conn::Conn;
+use super::handshake::initial_sequence;
+use super::{Tcp, api::*, plain, plain_tuple};
+use crate::base::{FourTuple, Instant, NetError, addr::SocketAddr, time::Duration};
+use crate::stack::ConnId;
+
+/// A 4-tuple in TIME-WAIT may be opened again after this (Linux `tcp_tw_reuse`: one second).
+const REUSE_AFTER: Duration = Duration::from_secs(1);
+
+impl Tcp {
+    /// Takes connections to `local` from now on; again: a new backlog. `dual`: an IPv6 wildcard
+    /// that takes IPv4 as well.
+    pub fn listen(
+        &mut self,
+        local: SocketAddr,
+        dual: bool,
+        backlog: usize,
+    ) -> Result<(), NetError> {
+        self.listeners.insert((plain(local), dual), backlog);
+        Ok(())
+    }
+
+    /// Takes no more connections. Half-open ones are reset; established ones stay.
+    pub fn unlisten(&mut self, local: SocketAddr, dual: bool) {
+        let key = (plain(local), dual);
+        if !self.listeners.remove(&key) {
+            return;
+        }
+        let orphans = self.table.iter().filter(|c| c.half_open && c.listener == Some(key));
+        let orphans: Vec<ConnId> = orphans.map(|c| c.id).collect();
+        for id in orphans {
+            self.with(Instant::ZERO, id, |conn, cx| conn.end_with_reset(cx, None));
+        }
+    }
+
+    /// Every listener: its address, and whether it is dual.
+    pub fn listeners(&self) -> impl Iterator<Item = (SocketAddr, bool)> {
+        self.listeners.keys()
+    }
+
+    /// Active OPEN. Errors: `AddressInUse` if the 4-tuple is in use, `NoBuffers` if the table is
+    /// full; later ones are in the status.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        tuple: FourTuple,
+        path: Path,
+        options: TcpOptions,
+    ) -> Result<ConnId, NetError> {
+        let tuple = plain_tuple(tuple);
+        let mut after = None;
+        if let Some(id) = self.table.find(&tuple) {
+            let rests = self.table.get(id).filter(|c| c.state == State::TimeWait && c.stamps.on);
+            let old = rests.ok_or(NetError::AddressInUse)?;
+            // RFC 6191: with timestamps the new connection is told from the old one.
+            if now.since(old.rx.last_heard) < REUSE_AFTER {
+                return Err(NetError::AddressInUse);
+            }
+            after = Some(old.tx.nxt + 65_537);
+            self.with(now, id, |conn, _| conn.end(None));
+        }
+        if self.table.is_full() {
+            return Err(NetError::NoBuffers);
+        }
+        let mut iss = initial_sequence(&self.secret, &tuple, now);
+        if let Some(after) = after.filter(|after| iss.before(*after)) {
+            iss = after;
+        }
+        let mut conn = Conn::new(tuple, path, options, iss, &self.config, now);
+        conn.stamps.offset = self.stamp_offset(&tuple);
+        let id = self.table.insert(conn);
+        self.with(now, id, |conn, _| conn.open());
+        Ok(id)
+    }
+
+    /// State, queues and error.
+    pub fn status(&self, id: ConnId) -> Option<TcpStatus> {
+        self.table.get(id).map(Conn::status)
+    }
+
+    /// Both ends.
+    pub fn tuple(&self, id: ConnId) -> Option<FourTuple> {
+        self.table.get(id).map(|conn| conn.tuple)
+    }
+
+    /// Takes what fits of `data`; says how many bytes. 0 while the handshake goes on or the buffer is
+    /// full. Errors: why the connection ended, or `NotConnected` after our FIN.
+    pub fn send(&mut self, now: Instant, id: ConnId, data: &[u8]) -> Result<usize, NetError> {
+        let conn = self.table.get_mut(id).ok_or(NetError::NotConnected)?;
+        if let Some(error) = conn.error {
+            return Err(error);
+        }
+        if matches!(conn.state, State::SynSent | State::SynReceived) {
+            return Ok(0);
+        }
+        if !conn.state.sends() {
+            return Err(NetError::NotConnected);
+        }
+        let room = conn.status().writable.min(data.len());
+        conn.tx.ring.write(&data[..room]);
+        self.with(now, id, |_, _| ());
+        Ok(room)
+    }
+
+    /// The free room of the send buffer, in two pieces, to read a file straight into; then
+    /// `send_commit`. Less than `writable` may be offered at first: the buffer grows as it fills.
+    pub fn send_space(&mut self, id: ConnId) -> [&mut [u8]; 2] {
+        match self.table.get_mut(id).filter(|conn| conn.state.sends()) {
+            Some(conn) => conn.tx.ring.space(conn.tx.limit),
+            None => [&mut [], &mut []],
+        }
+    }
+
+    /// `n` bytes were written into `send_space`.
+    pub fn send_commit(&mut self, now: Instant, id: ConnId, n: usize) {
+        self.with(now, id, |conn, _| {
+            if conn.state.sends() {
+                conn.tx.ring.commit(n);
+            }
+        });
+    }
+
+    /// Copies in-order bytes out; says how many. 0: none now, or (`remote_closed`) none ever.
+    /// Errors, once everything has been read: why the connection ended.
+    pub fn receive(&mut self, now: Instant, id: ConnId, buf: &mut [u8]) -> Result<usize, NetError> {
+        let conn = self.table.get(id).ok_or(NetError::NotConnected)?;
+        let mut count = 0;
+        for part in conn.rx.ring.slices(0, buf.len()) {
+            buf[count..count + part.len()].copy_from_slice(part);
+            count += part.len();
+        }
+        match conn.error {
+            Some(error) if count == 0 => return Err(error),
+            _ => {}
+        }
+        self.consume(now, id, count);
+        Ok(count)
+    }
+
+    /// In-order bytes, in two pieces; then `consume`.
+    pub fn peek(&self, id: ConnId) -> [&[u8]; 2] {
+        self.table.get(id).map_or([&[], &[]], |conn| conn.rx.ring.slices(0, usize::MAX))
+    }
+
+    /// `n` bytes of `peek` have been read: the window opens.
+    pub fn consume(&mut self, now: Instant, id: ConnId, n: usize) {
+        if n > 0 {
+            self.with(now, id, |conn, cx| {
+                let count = conn.rx.ring.consume(n);
+                conn.on_read(cx, count);
+            });
+        }
+    }
+
+    /// No more sends: FIN after everything queued (`SHUT_WR`).
+    pub fn close(&mut self, now: Instant, id: ConnId) {
+        self.with(now, id, |conn, _| conn.close());
+    }
+
+    /// RST, and everything is dropped. The handle is stale afterwards.
+    pub fn abort(&mut self, now: Instant, id: ConnId) {
+        self.with(now, id, |conn, cx| {
+            conn.end_with_reset(cx, Some(NetError::Aborted));
+            conn.released = true;
+        });
+    }
+
+    /// The program is gone, and so is the handle. What was sent is still delivered, then FIN; with
+    /// unread data, or data that still comes, RST.
+    pub fn release(&mut self, now: Instant, id: ConnId) {
+        self.with(now, id, |conn, cx| conn.release(cx));
+    }
+
+    /// Options as set.
+    pub fn options(&self, id: ConnId) -> Option<&TcpOptions> {
+        self.table.get(id).map(|conn| &conn.options)
+    }
+
+    /// New options; what they hold back or set off happens now.
+    pub fn set_options(&mut self, now: Instant, id: ConnId, options: TcpOptions) {
+        self.with(now, id, |conn, cx| conn.set_options(cx, options));
+    }
+
+    /// What `TCP_INFO` shows.
+    pub fn info(&self, _now: Instant, id: ConnId) -> Option<TcpInfo> {
+        self.table.get(id).map(|conn| conn.info(&self.config))
+    }
+
+    /// All connections, orphans and half-open ones included.
+    pub fn connections(&self) -> impl Iterator<Item = (ConnId, FourTuple, State)> {
+        self.table.iter().map(|conn| (conn.id, conn.tuple, conn.state))
+    }
+
+    /// The way to the peer is another one.
+    pub fn set_path(&mut self, now: Instant, id: ConnId, path: Path) {
+        self.with(now, id, |conn, _| {
+            conn.path = path;
+            conn.path_changed();
+        });
+    }
+
+    /// Counts since the start, with every reason to drop a segment.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.counters.all()
+    }
+}

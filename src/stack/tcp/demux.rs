@@ -1,0 +1,217 @@
+//! Segments, ICMP errors and time on their way to a connection; segments and events on their way
+//! out.
+use super::conn::{Conn, Cx, Segment};
+use super::counters::Count;
+use super::handshake::initial_sequence;
+use super::listen::ListenerKey;
+use super::reset::Reply;
+use super::seq::Seq;
+use super::{Tcp, api::*, plain_tuple};
+use crate::base::{FourTuple, Instant, addr::*};
+use crate::stack::{ConnId, Event};
+use crate::wire::tcp::{Flags, TcpHeader};
+
+impl Tcp {
+    /// A segment (TCP header and payload) whose checksum IP has verified. What belongs to no
+    /// connection is answered by a reset.
+    pub fn segment_arrives(&mut self, now: Instant, meta: &SegmentMeta, segment: &[u8]) {
+        self.counters.add(Count::SegmentsIn);
+        let Ok((header, payload)) = TcpHeader::parse(segment) else {
+            return self.counters.add(Count::Malformed);
+        };
+        let tuple = FourTuple {
+            local: SocketAddr::new(meta.local, header.destination),
+            remote: SocketAddr::new(meta.remote, header.source),
+        };
+        if header.source == 0 || header.destination == 0 || !is_unicast(meta) {
+            return self.counters.add(Count::Martian);
+        }
+        let segment = Segment {
+            seq: Seq(header.seq),
+            ack: Seq(header.ack),
+            flags: header.flags,
+            window: header.window,
+            options: header.options,
+            payload,
+        };
+        let mut after = None;
+        if let Some(id) = self.table.find(&tuple) {
+            match self.reuse(now, id, &tuple, &segment) {
+                Some(iss) => after = Some(iss),
+                None => {
+                    self.with(now, id, |conn, cx| conn.segment_arrives(cx, segment));
+                    return;
+                }
+            }
+        }
+        match self.listeners.find(tuple.local) {
+            Some(key) => self.listen_arrives(now, meta, tuple, key, &segment, after),
+            None => {
+                self.counters.add(Count::NoConnection);
+                self.refuse(tuple, &segment);
+            }
+        }
+    }
+
+    fn refuse(&mut self, tuple: FourTuple, segment: &Segment<'_>) {
+        if let Some(reply) = Reply::reset_for(tuple, segment) {
+            self.replies.push(reply, &mut self.counters);
+        }
+    }
+
+    /// RFC 9293 3.10.7.4 (TIME-WAIT) and RFC 6191: a SYN that is newer than the connection which
+    /// rests there starts a new one, with a later initial sequence number, which is returned.
+    fn reuse(
+        &mut self,
+        now: Instant,
+        id: ConnId,
+        tuple: &FourTuple,
+        segment: &Segment<'_>,
+    ) -> Option<Seq> {
+        let conn = self.table.get(id)?;
+        let opening = segment.has(Flags::SYN)
+            && !segment.has(Flags::ACK)
+            && !segment.has(Flags::RST);
+        if conn.state != State::TimeWait || !opening {
+            return None;
+        }
+        self.listeners.find(tuple.local)?;
+        let newer = match segment.options.timestamps.filter(|_| conn.stamps.on) {
+            Some((value, _)) if value != conn.stamps.recent => {
+                (value.wrapping_sub(conn.stamps.recent) as i32) > 0
+            }
+            _ => segment.seq.after(conn.rx.nxt),
+        };
+        if !newer {
+            return None;
+        }
+        // Well beyond what the old connection's peer may still expect (Linux adds 65535 + 2).
+        let iss = conn.tx.nxt + 65_537;
+        self.with(now, id, |conn, _| conn.end(None));
+        Some(iss)
+    }
+
+    /// RFC 9293 3.10.7.2.
+    fn listen_arrives(
+        &mut self,
+        now: Instant,
+        meta: &SegmentMeta,
+        tuple: FourTuple,
+        key: ListenerKey,
+        segment: &Segment<'_>,
+        after: Option<Seq>,
+    ) {
+        // First: a RST is ignored. Second: an ACK is refused. Third: the SYN.
+        if segment.has(Flags::RST) {
+            return self.counters.add(Count::ListenNotSyn);
+        }
+        if segment.has(Flags::ACK) {
+            self.counters.add(Count::ListenNotSyn);
+            return self.refuse(tuple, segment);
+        }
+        if !segment.has(Flags::SYN) || segment.has(Flags::FIN) {
+            return self.counters.add(Count::ListenNotSyn);
+        }
+        if self.table.is_full() {
+            return self.counters.add(Count::TableFull);
+        }
+        if let Err(reason) = self.listeners.admit(&key) {
+            return self.counters.add(reason);
+        }
+        let mut iss = initial_sequence(&self.secret, &tuple, now);
+        if let Some(after) = after.filter(|after| iss.before(*after)) {
+            iss = after;
+        }
+        let options = TcpOptions::default();
+        let mut conn = Conn::new(tuple, meta.path, options, iss, &self.config, now);
+        conn.stamps.offset = self.stamp_offset(&tuple);
+        conn.listener = Some(key);
+        conn.half_open = true;
+        let id = self.table.insert(conn);
+        self.with(now, id, |conn, cx| conn.open_from_listen(cx, segment));
+    }
+
+    /// The same for all connections between two hosts, so that timestamps of one 4-tuple grow from
+    /// one connection to the next (RFC 7323 5.4, RFC 6191).
+    pub(super) fn stamp_offset(&self, tuple: &FourTuple) -> u32 {
+        self.secret.hash(&("timestamps", tuple.local.ip(), tuple.remote.ip())) as u32
+    }
+
+    /// An ICMP error that quotes the segment `seq` of the connection `tuple` (as we name it).
+    /// RFC 5927: believed only if that segment is outstanding.
+    pub fn icmp_arrives(&mut self, now: Instant, tuple: FourTuple, seq: u32, error: IcmpError) {
+        if let Some(id) = self.table.find(&plain_tuple(tuple)) {
+            self.with(now, id, |conn, cx| conn.icmp_arrives(cx, Seq(seq), error));
+        }
+    }
+
+    /// The next segment to leave, round robin among connections; false: none now. The buffer in
+    /// `out` is reused. A super-segment (with `gso_size`) only where the path has `tso_max`.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut SegmentOut) -> bool {
+        if let Some(reply) = self.replies.pop() {
+            reply.emit(out);
+            return true;
+        }
+        while let Some(id) = self.dirty.pop_front() {
+            let Some(conn) = self.table.get_mut(id) else { continue };
+            conn.queued = false;
+            let mut cx = Cx {
+                now,
+                config: &self.config,
+                counters: &mut self.counters,
+                replies: &mut self.replies,
+            };
+            let sent = conn.transmit(&mut cx, out);
+            // One that has sent goes to the end of the line; it may have more.
+            self.settle(id, sent);
+            if sent {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What the engine should look at.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            let event = self.events.pop_front()?;
+            let id = match event {
+                Event::TcpChanged(id) | Event::TcpAccepted { conn: id, .. } => id,
+                _ => return Some(event),
+            };
+            let Some(conn) = self.table.get_mut(id) else { continue };
+            if matches!(event, Event::TcpChanged(_)) {
+                conn.event_queued = false;
+            }
+            return Some(event);
+        }
+    }
+
+    /// When `handle_timeout` wants to be called; may be early, never late.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.peek()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, id)) = self.timers.pop(now) {
+            let Some(conn) = self.table.get_mut(id).filter(|conn| conn.armed == at) else {
+                continue;
+            };
+            conn.armed = Instant::FAR_FUTURE;
+            self.with(now, id, |conn, cx| conn.handle_timeout(cx));
+        }
+    }
+}
+
+/// RFC 9293 3.9.2.3 (MUST-57, MUST-63): TCP is spoken between two unicast addresses.
+fn is_unicast(meta: &SegmentMeta) -> bool {
+    let unicast = |ip: IpAddr| {
+        !ip.is_multicast()
+            && !ip.is_unspecified()
+            && !matches!(ip, IpAddr::V4(v4) if v4.is_broadcast())
+    };
+    unicast(meta.local)
+        && unicast(meta.remote)
+        && meta.local.is_ipv4() == meta.remote.is_ipv4()
+}

@@ -1,0 +1,158 @@
+//! Opening a connection: SYN-SENT (RFC 9293 3.10.7.3), SYN-RECEIVED, and the options that only a
+//! SYN carries.
+use super::api::{State, TcpConfig};
+use super::conn::{Conn, Cx, Segment};
+use super::counters::Count;
+use super::segment_arrives::Verdict;
+use super::seq::Seq;
+use super::state::Cause;
+use super::timers::Timer;
+use super::window::shift_for;
+use crate::wire::tcp::{Flags, Options, WINDOW_SHIFT_MAX};
+
+/// RFC 9293 3.7.1: the peer's MSS if it does not say.
+const DEFAULT_MSS_V4: u16 = 536;
+const DEFAULT_MSS_V6: u16 = 1220;
+
+impl Conn {
+    /// Active OPEN: the SYN goes out with the next `poll_transmit`.
+    pub fn open(&mut self) {
+        self.state = State::SynSent;
+        self.tx.syn_due = true;
+    }
+
+    /// A SYN came to a listener: SYN-RECEIVED, and the SYN-ACK goes out.
+    pub fn open_from_listen(&mut self, cx: &Cx<'_>, syn: &Segment<'_>) {
+        self.state = State::SynReceived;
+        self.take_syn(cx, syn);
+        self.tx.syn_due = true;
+    }
+
+    /// SEGMENT ARRIVES in SYN-SENT, by the numbers of RFC 9293 3.10.7.3.
+    pub fn syn_sent(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) -> Result<(), Verdict> {
+        let ack = segment.has(Flags::ACK);
+        // First: the ACK.
+        if ack && !(segment.ack.after(self.tx.iss) && segment.ack.at_or_before(self.tx.nxt)) {
+            return Err(Verdict::Refuse(Count::SynSentBadAck));
+        }
+        // Second: the RST. Only one that acknowledges our SYN is for us.
+        if segment.has(Flags::RST) {
+            return Err(if ack { Verdict::Reset } else { Verdict::Drop(Count::SynSentReset) });
+        }
+        // Fourth: the SYN.
+        if !segment.has(Flags::SYN) {
+            return Err(Verdict::Drop(Count::SynSentNothing));
+        }
+        self.take_syn(cx, segment);
+        if ack {
+            self.established(cx, segment);
+            self.rx.ack_now = true;
+        } else {
+            // Simultaneous open.
+            self.go(Cause::SynArrived);
+            self.tx.syn_due = true;
+        }
+        Ok(())
+    }
+
+    /// Both SYNs are acknowledged: `segment` did the last of it.
+    pub fn established(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
+        cx.counters.add(Count::Opened);
+        self.go(Cause::Opened);
+        self.cc.opened(self.tx.mss);
+        // RFC 9293 3.10.7.4: SND.WND, WL1 and WL2 from this segment, whatever they were.
+        self.tx.wl1 = segment.seq - 1;
+        self.take_window(segment);
+        self.recovery.high_rxt = self.tx.iss + 1;
+        self.recovery.lost_to = self.tx.iss + 1;
+        if segment.has(Flags::SYN) {
+            self.take_ack(cx, segment);
+        }
+        self.keepalive_restart(cx);
+        if self.tx.close_wanted {
+            self.go(Cause::CloseAsked);
+        }
+    }
+
+    /// Sequence numbers and options of the peer's SYN.
+    fn take_syn(&mut self, cx: &Cx<'_>, syn: &Segment<'_>) {
+        self.rx.irs = syn.seq;
+        self.rx.nxt = syn.seq + 1;
+        // What our SYN offered, if one is out; a SYN-ACK will set it otherwise.
+        self.rx.edge = self.rx.nxt;
+        if self.tx.nxt != self.tx.iss {
+            self.rx.first_edge();
+        }
+        self.rx.last_ack = self.rx.nxt;
+        let options = &syn.options;
+        let default =
+            if self.tuple.remote.is_ipv4() { DEFAULT_MSS_V4 } else { DEFAULT_MSS_V6 };
+        self.tx.peer_mss = options.mss.unwrap_or(default);
+        self.path_changed();
+        // RFC 7323 2.2: scaling only if both sides offered it; 2.3: 14 at most.
+        if let Some(shift) = options.window_shift.filter(|_| cx.config.window_scaling) {
+            self.scaling = true;
+            self.tx.shift = shift.min(WINDOW_SHIFT_MAX);
+            self.rx.shift = shift_for(cx.config);
+        }
+        self.sack = options.sack_permitted;
+        if let Some((value, _)) = options.timestamps.filter(|_| cx.config.timestamps) {
+            self.stamps.on = true;
+            self.stamps.recent = value;
+            self.stamps.recent_at = cx.now;
+        }
+        self.tx.wnd = u32::from(syn.window);
+        self.tx.max_wnd = self.tx.wnd;
+        self.tx.wl1 = syn.seq;
+        self.tx.wl2 = self.tx.una;
+    }
+
+    /// The options of our SYN, or of our SYN-ACK, which answers the peer's (RFC 7323 1.3).
+    pub fn syn_options(&self, cx: &Cx<'_>) -> Options {
+        let answer = self.state == State::SynReceived;
+        let scaling = if answer { self.scaling } else { cx.config.window_scaling };
+        let stamps = if answer { self.stamps.on } else { cx.config.timestamps };
+        let echo = if answer { self.stamps.recent } else { 0 };
+        Options {
+            mss: Some(self.mss_option()),
+            window_shift: scaling.then(|| shift_for(cx.config)),
+            sack_permitted: !answer || self.sack,
+            timestamps: stamps.then(|| (self.stamps.value(cx.now), echo)),
+            ..Options::default()
+        }
+    }
+
+    /// A retransmission timeout of a SYN or SYN-ACK.
+    pub fn syn_timed_out(&mut self, cx: &mut Cx<'_>) {
+        self.retransmits = self.retransmits.saturating_add(1);
+        if self.retransmits > self.syn_retries(cx.config) || self.user_timed_out(cx) {
+            return self.time_out(cx);
+        }
+        self.rtt.back_off();
+        self.tx.timed = None;
+        self.tx.syn_due = true;
+        self.timers.set(Timer::Retransmit, cx.now + self.rtt.rto(cx.config));
+    }
+
+    fn syn_retries(&self, config: &TcpConfig) -> u8 {
+        if self.listener.is_some() {
+            // Linux tcp_synack_retries.
+            5
+        } else if self.options.syn_count > 0 {
+            self.options.syn_count
+        } else {
+            config.syn_retries
+        }
+    }
+}
+
+/// RFC 6528: a keyed hash of the connection plus a clock of 4 us, so that numbers of one 4-tuple grow
+/// and those of others say nothing.
+pub(super) fn initial_sequence(
+    secret: &crate::base::rng::Secret,
+    tuple: &crate::base::FourTuple,
+    now: crate::base::Instant,
+) -> Seq {
+    let hash = secret.hash(&("isn", tuple)) as u32;
+    Seq(hash.wrapping_add((now.as_nanos() / 4_000) as u32))
+}

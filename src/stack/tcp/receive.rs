@@ -1,0 +1,99 @@
+//! Data and FIN (RFC 9293 3.10.7.4, seventh and eighth step), and when they are acknowledged.
+use super::conn::{Conn, Cx, QUICK_ACKS, Segment};
+use super::counters::Count;
+use super::seq::Seq;
+use super::state::Cause;
+use super::timers::Timer;
+use crate::base::time::Duration;
+use crate::wire::tcp::Flags;
+
+/// How long an ACK may wait (RFC 9293 3.8.6.3 allows 500 ms; Linux `TCP_DELACK_MIN`).
+pub(super) const DELAYED_ACK: Duration = Duration::from_millis(40);
+
+impl Conn {
+    /// The payload of a segment that was trimmed to the window.
+    pub fn take_data(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
+        if segment.payload.is_empty() {
+            return;
+        }
+        if !self.state.receives() || self.rx.closed {
+            // RFC 9293 3.10.7.4: after the peer's FIN this should not occur.
+            cx.counters.add(Count::DataNotExpected);
+            return;
+        }
+        if self.released {
+            // RFC 9293 3.6.1 (RFC 1122 4.2.2.13): data that nobody can read is answered by a reset.
+            cx.counters.add(Count::DataAfterRelease);
+            self.end_with_reset(cx, None);
+            return;
+        }
+        let len = segment.payload.len() as u32;
+        self.stats.data_segs_in = self.stats.data_segs_in.wrapping_add(1);
+        self.rx.mss = self.rx.mss.max(len.min(self.rx.our_mss));
+        let end = segment.seq + len;
+        if segment.seq != self.rx.nxt {
+            return self.take_out_of_order(cx, segment, end);
+        }
+        let filled = !self.rx.reassembly.is_empty();
+        self.rx.ring.write(segment.payload);
+        let reached = if filled { self.rx.reassembly.advance(end) } else { end };
+        self.rx.ring.commit(reached.past(end) as usize);
+        let bytes = reached.past(self.rx.nxt);
+        self.rx.nxt = reached;
+        self.stats.bytes_received += u64::from(bytes);
+        self.changed = true;
+        self.acknowledge_data(cx, bytes, filled);
+    }
+
+    /// Written where it belongs, behind the gap.
+    fn take_out_of_order(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>, end: Seq) {
+        // RFC 5681 4.2: at once, and one for each, so that the sender can count them. With SACK
+        // the latest one tells all.
+        if self.rx.ack_now && !self.sack {
+            self.rx.duplicate_acks = self.rx.duplicate_acks.saturating_add(1);
+        }
+        self.rx.ack_now = true;
+        if !self.rx.reassembly.insert(segment.seq, end) {
+            cx.counters.add(Count::OutOfOrderFull);
+            return;
+        }
+        let offset = self.rx.ring.len() + segment.seq.past(self.rx.nxt) as usize;
+        self.rx.ring.write_at(offset, segment.payload);
+    }
+
+    /// RFC 5681 4.2, RFC 9293 3.8.6.3: at least every second full segment, at once when a gap was
+    /// filled; like Linux, also at once for the first few, while the sender is in slow start.
+    fn acknowledge_data(&mut self, cx: &mut Cx<'_>, bytes: u32, filled: bool) {
+        self.rx.unacked = self.rx.unacked.saturating_add(bytes);
+        let idle = cx.now.since(self.rx.last_heard) > self.rtt.base(cx.config);
+        if idle {
+            self.rx.quick = QUICK_ACKS;
+        }
+        if filled || self.rx.unacked > self.rx.mss || self.rx.quick > 0 {
+            self.rx.quick = self.rx.quick.saturating_sub(1);
+            self.rx.ack_now = true;
+        } else if !self.timers.is_set(Timer::DelayedAck) {
+            self.timers.set(Timer::DelayedAck, cx.now + DELAYED_ACK);
+        }
+    }
+
+    /// RFC 9293 3.10.7.4, eighth step. A FIN behind a gap is remembered.
+    pub fn take_fin(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
+        if segment.has(Flags::FIN) && self.state.receives() {
+            self.rx.fin = Some(segment.seq + segment.payload.len() as u32);
+            self.rx.ack_now = true;
+        }
+        if self.rx.closed || self.rx.fin != Some(self.rx.nxt) || !self.state.receives() {
+            return;
+        }
+        self.rx.nxt += 1;
+        self.rx.edge = self.rx.edge.later(self.rx.nxt);
+        self.rx.closed = true;
+        self.rx.reassembly.clear();
+        self.rx.ack_now = true;
+        self.go(Cause::FinArrived);
+        if self.state == super::api::State::TimeWait {
+            self.enter_time_wait(cx);
+        }
+    }
+}

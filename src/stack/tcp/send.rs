@@ -1,0 +1,314 @@
+//! What leaves and when. Nothing is queued as segments: `poll_transmit` asks each connection that
+//! may have something to say, and the segment is cut from the send ring at that moment, as long as
+//! the window, cwnd and the link's segmentation offload (TSO) allow.
+//!
+//! Order: SYN, what was lost, new data and FIN, probes, a bare ACK. Every segment carries the latest
+//! ACK and window.
+use super::api::{SegmentOut, State};
+use super::conn::{Conn, Cx};
+use super::counters::Count;
+use super::seq::Seq;
+use super::timers::Timer;
+use crate::base::{limits::IP_PACKET_MAX, time::Duration};
+use crate::wire::tcp::{Flags, Options, TcpHeader};
+
+/// How long `TCP_CORK` may hold back a segment that is not full (Linux: 200 ms).
+const CORK: Duration = Duration::from_millis(200);
+/// Segments in one super-segment, at most.
+const TSO_SEGMENTS: u32 = 64;
+/// Linux `tcp_tso_win_divisor`: a burst waits for more ACKs until it is this part of cwnd.
+const TSO_WINDOW_DIVISOR: u32 = 3;
+
+/// A piece of the send ring with what goes around it.
+struct Piece {
+    seq: Seq,
+    len: u32,
+    flags: Flags,
+    /// Payload of one segment if the link is to cut this one.
+    mss: u32,
+}
+
+impl Conn {
+    /// The next segment, if one may go now.
+    pub fn transmit(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        match self.state {
+            State::Closed | State::Listen => false,
+            State::SynSent | State::SynReceived => {
+                self.transmit_syn(cx, out) || self.transmit_ack(cx, out)
+            }
+            _ => {
+                self.transmit_lost(cx, out)
+                    || self.transmit_new(cx, out)
+                    || self.transmit_probe(cx, out)
+                    || self.transmit_ack(cx, out)
+            }
+        }
+    }
+
+    fn transmit_syn(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        if !core::mem::take(&mut self.tx.syn_due) {
+            return false;
+        }
+        let again = self.tx.nxt != self.tx.iss;
+        self.tx.nxt = self.tx.iss + 1;
+        if !again {
+            self.tx.timed = Some((self.tx.nxt, cx.now));
+            self.tx.small_end = self.tx.nxt;
+        } else {
+            self.count_again(cx, 0, 1);
+        }
+        self.arm_retransmit(cx);
+        let options = self.syn_options(cx);
+        let flags = if self.state == State::SynSent {
+            Flags::SYN
+        } else {
+            Flags::SYN.with(Flags::ACK)
+        };
+        let piece = Piece { seq: self.tx.iss, len: 0, flags, mss: 0 };
+        self.emit(cx, out, piece, options);
+        true
+    }
+
+    /// RFC 6675 5 (C), RFC 6298 5.4: what is lost goes first.
+    fn transmit_lost(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        let Some((from, until, force)) = self.next_lost() else { return false };
+        let options = self.options_now(cx);
+        let mss = self.tx.mss - options.wire_len() as u32;
+        let room = self.cc.cwnd().saturating_sub(self.pipe());
+        if !force && room < mss && self.pipe() > 0 {
+            self.tx.cwnd_limited = true;
+            return false;
+        }
+        let data_end = self.data_end();
+        let hole = until.earlier(data_end).past(from);
+        let mut len = hole.min(room.max(mss)).min(self.burst(mss));
+        if self.tx.wnd == 0 || force {
+            len = len.min(mss);
+        }
+        if len > mss && len < hole {
+            len -= len % mss;
+        }
+        let end = from + len;
+        // The FIN goes with the last byte if it was lost as well.
+        let fin = end == data_end && until.after(data_end);
+        let flags = if fin { Flags::FIN } else { Flags(0) };
+        let flags = if end == data_end { flags.with(Flags::PSH) } else { flags };
+        self.sent_again(from, end + u32::from(fin));
+        self.count_again(cx, len, len.div_ceil(mss).max(1));
+        self.tx.timed = None;
+        self.arm_retransmit(cx);
+        self.emit(cx, out, Piece { seq: from, len, flags, mss }, options);
+        true
+    }
+
+    fn transmit_new(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        let data_end = self.data_end();
+        let unsent = data_end.past(self.tx.nxt);
+        let fin_unsent = self.state.has_fin() && self.tx.nxt.at_or_before(data_end);
+        if unsent == 0 && !fin_unsent {
+            return false;
+        }
+        let options = self.options_now(cx);
+        let mss = self.tx.mss - options.wire_len() as u32;
+        self.restart_after_idle(cx);
+        let Some(len) = self.plan_new(cx, unsent, mss) else { return false };
+        let seq = self.tx.nxt;
+        let end = seq + len;
+        let room = (self.tx.una + self.tx.wnd).past(end);
+        let fin = fin_unsent && end == data_end && room >= 1;
+        if len == 0 && !fin {
+            self.arm_persist(cx);
+            return false;
+        }
+        let mut flags = if fin { Flags::FIN } else { Flags(0) };
+        if end == data_end {
+            flags = flags.with(Flags::PSH);
+        }
+        self.tx.nxt = end + u32::from(fin);
+        if len % mss != 0 {
+            self.tx.small_end = self.tx.nxt;
+        }
+        if self.tx.timed.is_none() {
+            self.tx.timed = Some((self.tx.nxt, cx.now));
+        }
+        self.arm_retransmit(cx);
+        self.tx.last_sent = cx.now;
+        self.stats.bytes_sent += u64::from(len);
+        self.emit(cx, out, Piece { seq, len, flags, mss }, options);
+        true
+    }
+
+    /// How many bytes of the `unsent` ones go now: `None` for none, `Some(0)` for a FIN alone (or,
+    /// with a closed window, nothing but the persist timer).
+    fn plan_new(&mut self, cx: &Cx<'_>, unsent: u32, mss: u32) -> Option<u32> {
+        let forced = core::mem::take(&mut self.tx.override_due);
+        let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
+        if unsent == 0 {
+            return Some(0);
+        }
+        let (flight, pipe) = (self.outstanding(), self.pipe());
+        let room = self.cc.cwnd().saturating_sub(pipe);
+        if flight > 0 && room < mss.min(unsent) {
+            self.tx.cwnd_limited = true;
+            return None;
+        }
+        let room = room.max(mss);
+        let burst = self.burst(mss);
+        let mut len = unsent.min(window).min(room).min(burst);
+        if len == unsent {
+            // The tail: full segments at once, the rest as Nagle allows.
+            if len % mss != 0 && !self.tail_may_go(cx) {
+                len -= len % mss;
+                return (len > 0).then_some(len);
+            }
+            return Some(len);
+        }
+        if len >= mss {
+            len -= len % mss;
+            // Wait for ACKs of what is in flight rather than send many small bursts.
+            let limited = len + mss > room;
+            self.tx.cwnd_limited |= limited;
+            if limited && flight > 0 && burst > mss && len < self.cc.cwnd() / TSO_WINDOW_DIVISOR {
+                return None;
+            }
+            return Some(len);
+        }
+        // RFC 9293 3.8.6.2.1 (3): less than a segment because of the window: half the largest
+        // window ever seen, or the override timer.
+        if len > 0 && (len >= self.tx.max_wnd / 2 || forced) {
+            return Some(len);
+        }
+        if flight == 0 {
+            self.arm_persist(cx);
+        }
+        None
+    }
+
+    /// Nagle's algorithm (RFC 9293 3.7.4) in Minshall's variant, as Linux: wait only while another
+    /// small segment is outstanding. `TCP_CORK` waits anyway, up to 200 ms.
+    fn tail_may_go(&mut self, cx: &Cx<'_>) -> bool {
+        if self.state.has_fin() {
+            return true;
+        }
+        if self.options.cork && !self.tx.uncork {
+            if !self.timers.is_set(Timer::Cork) {
+                self.timers.set(Timer::Cork, cx.now + CORK);
+            }
+            return false;
+        }
+        self.tx.uncork = false;
+        self.options.nodelay || !self.tx.small_end.after(self.tx.una)
+    }
+
+    /// A zero window or keep-alive probe: nothing new, one below what the peer expects, so that it
+    /// must answer (Linux `tcp_xmit_probe_skb`; RFC 9293 3.8.6.1 would send a byte).
+    fn transmit_probe(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        if !core::mem::take(&mut self.tx.probe_due) {
+            return false;
+        }
+        let options = self.options_now(cx);
+        let piece = Piece { seq: self.tx.una - 1, len: 0, flags: Flags(0), mss: 0 };
+        self.emit(cx, out, piece, options);
+        true
+    }
+
+    fn transmit_ack(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        if !self.rx.ack_now {
+            return false;
+        }
+        let options = self.options_now(cx);
+        let owed = self.rx.duplicate_acks;
+        let piece = Piece { seq: self.tx.nxt, len: 0, flags: Flags(0), mss: 0 };
+        self.emit(cx, out, piece, options);
+        if owed > 0 {
+            self.rx.duplicate_acks = owed - 1;
+            self.rx.ack_now = true;
+        }
+        true
+    }
+
+    /// Timestamps, and what has arrived out of order.
+    fn options_now(&self, cx: &Cx<'_>) -> Options {
+        let mut options = Options::default();
+        if self.stamps.on {
+            options.timestamps = Some((self.stamps.value(cx.now), self.stamps.recent));
+        }
+        if self.sack && !self.rx.reassembly.is_empty() {
+            self.rx.reassembly.sack_blocks(&mut options);
+        }
+        options
+    }
+
+    /// Payload of the largest segment or super-segment.
+    fn burst(&self, mss: u32) -> u32 {
+        let packet = self.path.tso_max.min(IP_PACKET_MAX as u32);
+        // Headers with all options, so that no option decides about the packet's length.
+        let payload = packet.saturating_sub(self.headers() + 40);
+        (payload / mss).clamp(1, TSO_SEGMENTS) * mss
+    }
+
+    /// RFC 5681 4.1, RFC 2861: a window that has not been used for long is not to be trusted.
+    fn restart_after_idle(&mut self, cx: &Cx<'_>) {
+        let idle = cx.now.since(self.tx.last_sent);
+        let rto = self.rtt.base(cx.config);
+        if self.tx.una == self.tx.nxt && idle > rto {
+            let rtos = idle.as_nanos() / rto.as_nanos().max(1);
+            self.cc.idled(u32::try_from(rtos).unwrap_or(32), self.tx.mss);
+            self.tx.last_sent = cx.now;
+        }
+    }
+
+    fn arm_retransmit(&mut self, cx: &Cx<'_>) {
+        self.timers.stop(Timer::Persist);
+        self.tx.stuck_since.get_or_insert(cx.now);
+        if !self.timers.is_set(Timer::Retransmit) {
+            self.timers.set(Timer::Retransmit, cx.now + self.rtt.rto(cx.config));
+        }
+    }
+
+    fn count_again(&mut self, cx: &mut Cx<'_>, bytes: u32, segments: u32) {
+        cx.counters.add(Count::Retransmits);
+        self.stats.bytes_retrans += u64::from(bytes);
+        self.stats.total_retrans = self.stats.total_retrans.wrapping_add(segments);
+    }
+
+    fn emit(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut, piece: Piece, options: Options) {
+        let syn = piece.flags.has(Flags::SYN);
+        let ack = self.state != State::SynSent;
+        let header = TcpHeader {
+            source: self.tuple.local.port(),
+            destination: self.tuple.remote.port(),
+            seq: piece.seq.0,
+            ack: if ack { self.rx.nxt.0 } else { 0 },
+            flags: if ack { piece.flags.with(Flags::ACK) } else { piece.flags },
+            window: if syn { self.rx.first_edge() } else { self.rx.advance_edge() },
+            urgent: 0,
+            options,
+        };
+        out.tuple = self.tuple;
+        out.bytes.clear();
+        out.header_len = header.emit(&mut out.bytes) as u16;
+        out.ttl = self.options.ttl;
+        out.tos = self.options.tos;
+        out.gso_size = if piece.len > piece.mss { piece.mss as u16 } else { 0 };
+        if piece.len > 0 {
+            let offset = piece.seq.past(self.tx.base) as usize;
+            for part in self.tx.ring.slices(offset, piece.len as usize) {
+                out.bytes.extend_from_slice(part);
+            }
+            // The ACK rode on data: an interactive exchange, where delayed ACKs pay (Linux
+            // `tcp_enter_pingpong_mode`).
+            if self.timers.is_set(Timer::DelayedAck) || self.rx.ack_now {
+                self.rx.quick = 0;
+            }
+            self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(1);
+        }
+        self.stats.segs_out = self.stats.segs_out.wrapping_add(1);
+        cx.counters.add(Count::SegmentsOut);
+        self.rx.ack_now = false;
+        self.rx.duplicate_acks = 0;
+        self.rx.unacked = 0;
+        self.rx.last_ack = self.rx.nxt;
+        self.timers.stop(Timer::DelayedAck);
+    }
+}
