@@ -368,6 +368,9 @@ impl Conn {
 
     /// What must hold after every event; the first that does not.
     pub fn broken_invariant(&self) -> Option<&'static str> {
+        if self.state == State::Closed {
+            return None;
+        }
         let (tx, rx, r) = (&self.tx, &self.rx, &self.recovery);
         let checks = [
             (tx.una.at_or_before(tx.nxt), "snd_una <= snd_nxt"),

@@ -73,9 +73,9 @@ mod tests {
         for _ in 0..200 {
             rtt.sample(Duration::from_millis(100));
         }
-        assert_eq!(rtt.rto(&config).as_millis(), 299);
+        assert_eq!(rtt.rto(&config), Duration::from_millis(300));
         rtt.back_off();
-        assert_eq!(rtt.rto(&config).as_millis(), 599);
+        assert_eq!(rtt.rto(&config), Duration::from_millis(600));
         for _ in 0..300 {
             rtt.back_off();
         }

@@ -1,1 +1,11 @@
-//! Tests of the whole of TCP.
+//! Tests of TCP as a whole: packet scripts that read like traces, and two stacks joined by an
+//! unreliable network under a virtual clock.
+mod close;
+mod fuzz;
+mod open;
+mod receiving;
+mod recovery;
+mod script;
+mod sending;
+mod sim;
+mod timeouts;
