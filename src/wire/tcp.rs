@@ -2,6 +2,7 @@
 //!
 //! Parsing borrows the payload and copies the few header fields; unknown options are skipped by
 //! their length. Checksums are not this file's business: they need the IP addresses.
+use super::ParseError;
 use core::fmt;
 
 /// Length in bytes of a header without options.
@@ -200,15 +201,6 @@ fn split_u64(bytes: &[u8; 8]) -> (u32, u32) {
     ((both >> 32) as u32, both as u32)
 }
 
-/// Why bytes are not a TCP segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Malformed {
-    /// Shorter than a header.
-    Truncated,
-    /// The data offset points into the header or behind the end.
-    DataOffset,
-}
-
 /// A header, without its ports' addresses and without its checksum.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct TcpHeader {
@@ -232,13 +224,13 @@ pub struct TcpHeader {
 
 impl TcpHeader {
     /// Splits a segment into header and payload. Never panics, whatever the bytes.
-    pub fn parse(segment: &[u8]) -> Result<(TcpHeader, &[u8]), Malformed> {
+    pub fn parse(segment: &[u8]) -> Result<(TcpHeader, &[u8]), ParseError> {
         let Some((h, _)) = segment.split_first_chunk::<HEADER_LEN>() else {
-            return Err(Malformed::Truncated);
+            return Err(ParseError::Short);
         };
         let header_len = usize::from(h[12] >> 4) * 4;
         if header_len < HEADER_LEN || header_len > segment.len() {
-            return Err(Malformed::DataOffset);
+            return Err(ParseError::Length);
         }
         let (head, payload) = segment.split_at(header_len);
         let header = TcpHeader {
@@ -349,10 +341,10 @@ mod tests {
     #[test]
     fn data_offset_out_of_range() {
         let mut bytes = [0u8; 24];
-        assert_eq!(TcpHeader::parse(&bytes), Err(Malformed::DataOffset));
+        assert_eq!(TcpHeader::parse(&bytes), Err(ParseError::Length));
         bytes[12] = 0x70;
-        assert_eq!(TcpHeader::parse(&bytes), Err(Malformed::DataOffset));
-        assert_eq!(TcpHeader::parse(&bytes[..19]), Err(Malformed::Truncated));
+        assert_eq!(TcpHeader::parse(&bytes), Err(ParseError::Length));
+        assert_eq!(TcpHeader::parse(&bytes[..19]), Err(ParseError::Short));
     }
 
     proptest! {

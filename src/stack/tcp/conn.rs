@@ -229,11 +229,8 @@ impl Conn {
         config: &TcpConfig,
         now: Instant,
     ) -> Conn {
-        let name = if options.congestion.is_empty() {
-            &config.congestion
-        } else {
-            &options.congestion
-        };
+        let name =
+            if options.congestion.is_empty() { &config.congestion } else { &options.congestion };
         let mut conn = Conn {
             id: ConnId { slot: 0, generation: 0 },
             tuple,

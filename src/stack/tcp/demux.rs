@@ -69,9 +69,8 @@ impl Tcp {
         segment: &Segment<'_>,
     ) -> Option<Seq> {
         let conn = self.table.get(id)?;
-        let opening = segment.has(Flags::SYN)
-            && !segment.has(Flags::ACK)
-            && !segment.has(Flags::RST);
+        let opening =
+            segment.has(Flags::SYN) && !segment.has(Flags::ACK) && !segment.has(Flags::RST);
         if conn.state != State::TimeWait || !opening {
             return None;
         }
@@ -211,7 +210,5 @@ fn is_unicast(meta: &SegmentMeta) -> bool {
             && !ip.is_unspecified()
             && !matches!(ip, IpAddr::V4(v4) if v4.is_broadcast())
     };
-    unicast(meta.local)
-        && unicast(meta.remote)
-        && meta.local.is_ipv4() == meta.remote.is_ipv4()
+    unicast(meta.local) && unicast(meta.remote) && meta.local.is_ipv4() == meta.remote.is_ipv4()
 }

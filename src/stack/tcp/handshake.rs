@@ -85,8 +85,7 @@ impl Conn {
         }
         self.rx.last_ack = self.rx.nxt;
         let options = &syn.options;
-        let default =
-            if self.tuple.remote.is_ipv4() { DEFAULT_MSS_V4 } else { DEFAULT_MSS_V6 };
+        let default = if self.tuple.remote.is_ipv4() { DEFAULT_MSS_V4 } else { DEFAULT_MSS_V6 };
         self.tx.peer_mss = options.mss.unwrap_or(default);
         self.path_changed();
         // RFC 7323 2.2: scaling only if both sides offered it; 2.3: 14 at most.

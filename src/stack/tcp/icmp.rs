@@ -36,11 +36,8 @@ impl Conn {
 
     /// Path-MTU discovery (RFC 1191, RFC 8201): smaller from now on, and what was too big again.
     fn too_big(&mut self, mtu: u16) {
-        let floor = if self.tuple.remote.is_ipv4() {
-            MTU_BELIEVED_V4.max(MTU_MIN_V4)
-        } else {
-            MTU_MIN_V6
-        };
+        let floor =
+            if self.tuple.remote.is_ipv4() { MTU_BELIEVED_V4.max(MTU_MIN_V4) } else { MTU_MIN_V6 };
         let mtu = mtu.max(floor);
         if mtu >= self.path.mtu {
             return;

@@ -43,11 +43,23 @@ impl Listeners {
         let candidates = match local.ip() {
             IpAddr::V4(v4) => {
                 let mapped = SocketAddr::new(IpAddr::V6(v4.to_ipv6_mapped()), port);
-                [(local, false), (local, true), (mapped, true), (mapped, false), (any4, false), (any6, true)]
+                [
+                    (local, false),
+                    (local, true),
+                    (mapped, true),
+                    (mapped, false),
+                    (any4, false),
+                    (any6, true),
+                ]
             }
-            IpAddr::V6(_) => {
-                [(local, false), (local, true), (any6, false), (any6, true), (any6, false), (any6, true)]
-            }
+            IpAddr::V6(_) => [
+                (local, false),
+                (local, true),
+                (any6, false),
+                (any6, true),
+                (any6, false),
+                (any6, true),
+            ],
         };
         candidates.into_iter().find(|key| self.0.contains_key(key))
     }

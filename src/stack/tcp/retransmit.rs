@@ -33,7 +33,8 @@ impl Conn {
         cx.counters.add(Count::Timeouts);
         self.retransmits = self.retransmits.saturating_add(1);
         // A closed window is not a dead peer: as long as it answers, go on (RFC 9293 3.8.6.1).
-        let answering = self.tx.wnd == 0 && cx.now.since(self.rx.last_heard) < cx.config.rto_max * 2;
+        let answering =
+            self.tx.wnd == 0 && cx.now.since(self.rx.last_heard) < cx.config.rto_max * 2;
         let given_up = self.retransmits > self.retries(cx) && !answering;
         if given_up || self.user_timed_out(cx) {
             return self.time_out(cx);

@@ -247,10 +247,7 @@ impl Conn {
 
     /// RFC 5961 7 and against ACK loops: an answer only now and then.
     fn may_answer(&mut self, cx: &Cx<'_>) -> bool {
-        let due = self
-            .rx
-            .last_challenge
-            .is_none_or(|at| cx.now.since(at) >= CHALLENGE_INTERVAL);
+        let due = self.rx.last_challenge.is_none_or(|at| cx.now.since(at) >= CHALLENGE_INTERVAL);
         if due {
             self.rx.last_challenge = Some(cx.now);
         }

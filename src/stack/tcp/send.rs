@@ -59,11 +59,8 @@ impl Conn {
         }
         self.arm_retransmit(cx);
         let options = self.syn_options(cx);
-        let flags = if self.state == State::SynSent {
-            Flags::SYN
-        } else {
-            Flags::SYN.with(Flags::ACK)
-        };
+        let flags =
+            if self.state == State::SynSent { Flags::SYN } else { Flags::SYN.with(Flags::ACK) };
         let piece = Piece { seq: self.tx.iss, len: 0, flags, mss: 0 };
         self.emit(cx, out, piece, options);
         true
