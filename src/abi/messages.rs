@@ -9,7 +9,8 @@ use crate::host::{Errno, clock, fd::Raw};
 use crate::sock::class::{self, Class};
 use crate::sock::object::Sock;
 use crate::sock::sockaddr::encode;
-use crate::sock::{datagram, stream};
+use crate::sock::datagram_receive::{self, Want};
+use crate::sock::stream;
 use core::ffi::{c_int, c_uint};
 use core::mem::offset_of;
 use core::time::Duration;
@@ -109,10 +110,15 @@ unsafe fn receive_message(fd: Raw, message: *mut msghdr, flags: c_int) -> Result
     }
     // SAFETY: the caller's promise.
     let header = unsafe { Header::read(message) }?;
+    if class == Class::Datagram {
+        let (payload, control) = (header.payload, header.control);
+        let want = Want::Header;
+        let (received, sender) = datagram_receive::receive(fd, payload, control, flags, want)?;
+        // SAFETY: the caller's promise.
+        unsafe { give_back(message, &header, &received, sender) }?;
+        return Ok(received.len);
+    }
     let (received, sender) = match Sock::of(fd) {
-        Some(sock) if class == Class::Datagram => {
-            datagram::receive(sock, header.payload, header.control, flags, true)?
-        }
         Some(_) => (stream::receive(fd, header.payload, UserSlice::EMPTY, flags)?, None),
         None => {
             class::forget(fd);

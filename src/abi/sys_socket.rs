@@ -6,8 +6,9 @@ use crate::host::raw::call;
 use crate::host::usermem::UserSlice;
 use crate::host::{Errno, fd::Raw, unix};
 use crate::sock::class::{self, Class};
+use crate::sock::datagram_receive::{self, Want};
 use crate::sock::object::Sock;
-use crate::sock::{bind, connect, create, datagram, listen, names, options, stream};
+use crate::sock::{bind, connect, create, datagram, datagram_send, listen, names, options, stream};
 use core::ffi::{c_int, c_void};
 use libc::{size_t, sockaddr, socklen_t, ssize_t};
 
@@ -200,7 +201,7 @@ pub(super) fn messages_send(
             Some(to) => connect::datagram_destination(&sock, to.as_bytes())?,
             None => None,
         };
-        return datagram::send(sock, payload, to, control, flags);
+        return datagram_send::send(sock, payload, to, control, flags);
     }
     if let Some(to) = to {
         connect::connect(sock, to.as_bytes())?;
@@ -236,13 +237,10 @@ fn receive_from(fd: Raw, buffer: UserSlice, flags: i32, from: Wanted) -> Result<
             return unsafe { call!(libc::SYS_recvfrom, fd, data, size, flags, name, name_len) };
         }
         Class::Stream => (stream::receive(fd, payload, UserSlice::EMPTY, flags)?, None),
-        Class::Datagram => match Sock::of(fd) {
-            Some(sock) => datagram::receive(sock, payload, UserSlice::EMPTY, flags, false)?,
-            None => {
-                class::forget(fd);
-                return Err(Errno::NOTSOCK);
-            }
-        },
+        Class::Datagram => {
+            let want = if from.is_none() { Want::Data } else { Want::Sender };
+            datagram_receive::receive(fd, payload, UserSlice::EMPTY, flags, want)?
+        }
     };
     if !from.is_none() {
         // SAFETY: the program gave both pointers to be written.

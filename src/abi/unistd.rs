@@ -7,8 +7,8 @@ use crate::host::raw::call;
 use crate::host::usermem::UserSlice;
 use crate::host::{Errno, fd, fd::Raw};
 use crate::sock::class::{self, Class};
-use crate::sock::object::Sock;
-use crate::sock::{datagram, stream};
+use crate::sock::datagram_receive::{self, Want};
+use crate::sock::stream;
 use core::ffi::{c_int, c_uint, c_void};
 use libc::{size_t, ssize_t};
 
@@ -33,15 +33,15 @@ pub(super) fn read_with(
     kernel: impl FnOnce() -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
     match class::of(fd) {
-        Class::Datagram => match Sock::of(fd) {
-            Some(sock) => {
-                datagram::receive(sock, payload, UserSlice::EMPTY, 0, false).map(|r| r.0.len)
+        Class::Datagram => {
+            match datagram_receive::receive(fd, payload, UserSlice::EMPTY, 0, Want::Data) {
+                Err(Errno::NOTSOCK) => {
+                    class::forget(fd);
+                    kernel()
+                }
+                received => received.map(|r| r.0.len),
             }
-            None => {
-                class::forget(fd);
-                kernel()
-            }
-        },
+        }
         Class::Other => kernel(),
         Class::Stream => match kernel() {
             Ok(len @ 1..) => Ok(len),

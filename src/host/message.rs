@@ -169,6 +169,16 @@ pub fn receive_header(
     Ok(Received { len, flags: header.msg_flags, control_len: header.msg_controllen as usize })
 }
 
+/// sendmsg(2) to an address of any family.
+pub fn send_raw(fd: Raw, payload: Payload, to: &[u8], flags: i32) -> Result<usize, Errno> {
+    let mut single = one(UserSlice::EMPTY);
+    let mut header = header(vector_of(payload, &mut single), UserSlice::EMPTY);
+    header.msg_name = to.as_ptr().cast_mut().cast();
+    header.msg_namelen = to.len() as libc::socklen_t;
+    // SAFETY: the kernel only reads, and checks the program's pointers.
+    unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
+}
+
 /// Sends our own bytes.
 pub fn send_bytes(fd: Raw, bytes: &[u8], to: Option<&Address>, flags: i32) -> Result<usize, Errno> {
     // SAFETY: `send` only reads it.

@@ -1,53 +1,197 @@
-//! Datagram socket objects.
-use super::object::Sock;
+//! Datagram socket objects: connect, disconnect, shutdown, names. Sending and receiving have files of
+//! their own: [`super::datagram_send`], [`super::datagram_receive`].
+//!
+//! # How UDP is made of unix datagrams
+//!
+//! - A socket object is a unix datagram socket with a [`Role::Datagram`] name; the first send or
+//!   connect gives it one. The sender's name is the sender's address.
+//! - The *logical* peer of a connected socket is in its annex. If somebody has that address, the
+//!   *kernel's* peer is his socket: plain `send` and `recv` go straight through, and the kernel
+//!   refuses datagrams of others, as UDP does. When he is gone, the kernel says `ECONNREFUSED` or
+//!   `ENOTCONN` at the next send, and the address is looked up anew.
+//! - UDP tells a connected sender late that nobody was there: the send succeeds, the next call fails.
+//!   [`raise_error`] makes the kernel say so, so that `poll` and a blocked `recv` see it as well.
+//! - A host on the wire is a socket of the engine, named [`Role::Proxy`].
+use super::annex::{Annex, Key};
+use super::ask;
+use super::bind;
+use super::control::{Reply, Request};
+use super::datagram_route::{self, Route};
+use super::errno;
+use super::name::{Name, NetId, Role};
+use super::names;
+use super::net_env;
+use super::object::{Sock, address_of};
+use super::replace;
+use super::sockaddr;
+use super::tag::Tag;
+use crate::base::FourTuple;
 use crate::base::addr::SocketAddr;
-use crate::host::{
-    Errno,
-    message::{Payload, Received},
-    usermem::UserSlice,
-};
+use crate::host::{Errno, fd::Raw, message, option, poll, unix};
 
 /// connect(2); `None` for `AF_UNSPEC`.
-pub fn connect(_sock: Sock, _to: Option<SocketAddr>) -> Result<(), Errno> {
-    Err(Errno::NOSYS)
+pub fn connect(mut sock: Sock, to: Option<SocketAddr>) -> Result<(), Errno> {
+    let Some(to) = to else { return disconnect(sock) };
+    let route = datagram_route::find(&sock, to, None)?;
+    if route == Route::Outside {
+        replace::kernel_file(sock)?;
+        return unix::connect_raw(sock.fd, sockaddr::encode(to).as_bytes());
+    }
+    if !sock.has(Tag::BOUND) {
+        bind::autobind(&mut sock)?;
+    }
+    let remote = route.remote().ok_or(Errno::NETUNREACH)?;
+    if !link(&sock, &route)? && sock.has(Tag::CONNECTED) {
+        // The old peer must not be sent to any more.
+        unix::disconnect(sock.fd)?;
+    }
+    let mut annex = Annex::of(&sock);
+    annex.set_peer(Some(remote))?;
+    annex.store(&mut sock)?;
+    sock.add(Tag::CONNECTED);
+    match route {
+        Route::Wire(_) => sock.add(Tag::WIRE),
+        _ => sock.remove(Tag::WIRE),
+    }
+    Ok(())
 }
 
-/// sendto(2), sendmsg(2), write(2). `to` is as the program gave it (perhaps v4-mapped).
-/// `MSG_NOSIGNAL` and so on are in `flags` as the program gave them.
-pub fn send(
-    _sock: Sock,
-    _payload: Payload,
-    _to: Option<SocketAddr>,
-    _control: UserSlice,
-    _flags: i32,
-) -> Result<usize, Errno> {
-    Err(Errno::NOSYS)
+fn disconnect(mut sock: Sock) -> Result<(), Errno> {
+    if !sock.has(Tag::CONNECTED) {
+        return Ok(());
+    }
+    unix::disconnect(sock.fd)?;
+    let mut annex = Annex::of(&sock);
+    annex.remove(Key::PEER);
+    annex.store(&mut sock)?;
+    sock.remove(Tag::CONNECTED | Tag::WIRE);
+    Ok(())
 }
 
-/// recvfrom(2), recvmsg(2): the sender as the program is to see it. The caller copies it out.
-/// `header`: the caller needs `msg_flags` (a recvmsg).
-pub fn receive(
-    _sock: Sock,
-    _payload: Payload,
-    _control: UserSlice,
-    _flags: i32,
-    _header: bool,
-) -> Result<(Received, Option<SocketAddr>), Errno> {
-    Err(Errno::NOSYS)
+/// Makes the kernel's peer the socket that has the address now; whether there is one.
+pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
+    let net = NetId(net_env::current().id);
+    match *route {
+        Route::Local(remote) if remote.port() == 0 => Ok(false),
+        Route::Local(remote) => {
+            let linked = datagram_route::first_that_answers(net, remote, |name| {
+                unix::connect(sock.fd, &address_of(name))
+            });
+            match linked {
+                Ok(()) => Ok(true),
+                Err(Errno::CONNREFUSED) => Ok(false),
+                Err(errno) => Err(errno),
+            }
+        }
+        Route::Wire(tuple) => {
+            let role = Role::Proxy { local: tuple.local, remote: tuple.remote };
+            with_proxy(net, tuple, || unix::connect(sock.fd, &address_of(&Name { net, role })))?;
+            Ok(true)
+        }
+        Route::Outside => Ok(false),
+    }
 }
 
-/// read(2) and recv(2) without an address, after the kernel's own call has given `answer`:
-/// what the program is to be told.
-pub fn after_read(_sock: Sock, answer: Result<usize, Errno>) -> Result<usize, Errno> {
-    answer
+/// Does `call` on the proxy's name; if there is no proxy yet, asks the engine for it first.
+pub(super) fn with_proxy<T>(
+    net: NetId,
+    tuple: FourTuple,
+    mut call: impl FnMut() -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    match call() {
+        Err(Errno::CONNREFUSED) => {
+            ask::demand(net, &Request::UdpProxy(tuple))?;
+            call()
+        }
+        other => other,
+    }
 }
 
-/// shutdown(2).
-pub fn shutdown(_sock: Sock, _how: i32) -> Result<(), Errno> {
-    Err(Errno::NOSYS)
+/// The logical peer of a connected socket.
+pub(super) fn peer(sock: &Sock) -> Option<SocketAddr> {
+    if sock.has(Tag::CONNECTED) { Annex::of(sock).peer() } else { None }
 }
 
 /// getpeername(2), not yet v4-mapped.
-pub fn peer_name(_sock: Sock) -> Result<SocketAddr, Errno> {
-    Err(Errno::NOSYS)
+pub fn peer_name(sock: Sock) -> Result<SocketAddr, Errno> {
+    // Linux lets a datagram socket connect to port 0 and says then that it is not connected.
+    peer(&sock).filter(|peer| peer.port() != 0).ok_or(Errno::NOTCONN)
+}
+
+/// The local end, not yet v4-mapped: of a connected socket that is bound to a wildcard, the address
+/// that it sends from.
+pub fn local_name(sock: &Sock) -> Result<SocketAddr, Errno> {
+    let mut local = names::bound_name(sock);
+    if local.ip().is_unspecified()
+        && let Some(peer) = peer(sock)
+        && let Some(source) = datagram_route::source_for(peer.ip())
+    {
+        local.set_ip(source);
+    }
+    Ok(local)
+}
+
+/// shutdown(2). On a socket that is not connected Linux shuts it down as well (which wakes its
+/// readers), and then says that it is not connected (inet_shutdown).
+pub fn shutdown(mut sock: Sock, how: i32) -> Result<(), Errno> {
+    unix::shutdown(sock.fd, how)?;
+    let flags = match how {
+        libc::SHUT_RD => Tag::READ_SHUT,
+        libc::SHUT_WR => Tag::WRITE_SHUT,
+        _ => Tag::READ_SHUT | Tag::WRITE_SHUT,
+    };
+    sock.add(flags);
+    if sock.has(Tag::CONNECTED) { Ok(()) } else { Err(Errno::NOTCONN) }
+}
+
+/// What the kernel's `ECONNRESET` on a datagram socket means: the error of an earlier send.
+pub(super) fn late_error(fd: Raw) -> Errno {
+    let Some(sock) = Sock::of(fd) else { return Errno::CONNRESET };
+    wire_error(&sock).unwrap_or(Errno::CONNREFUSED)
+}
+
+/// The error that the engine remembers for the peer of a wire socket, once.
+pub(super) fn wire_error(sock: &Sock) -> Option<Errno> {
+    if !sock.has(Tag::WIRE) {
+        return None;
+    }
+    let remote = peer(sock)?;
+    let local = local_name(sock).ok()?;
+    let net = NetId(net_env::current().id);
+    match ask::ask(net, &Request::UdpError(FourTuple { local, remote }))? {
+        Reply::Errno(byte) => errno::from_byte(byte),
+        _ => None,
+    }
+}
+
+/// `SO_ERROR`: the pending error, once; 0 for none.
+pub fn take_error(sock: &Sock) -> i32 {
+    match option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_ERROR) {
+        Ok(libc::ECONNRESET) => wire_error(sock).unwrap_or(Errno::CONNREFUSED).raw_os_error(),
+        Ok(errno) => errno,
+        Err(_) => 0,
+    }
+}
+
+/// Leaves an error pending on a connected socket whose datagram found nobody.
+///
+/// A unix datagram socket gets `ECONNRESET` when a socket that it is connected to, and that is
+/// connected to it, turns away with unread datagrams (unix_dgram_disconnected in Linux'
+/// net/unix/af_unix.c). So a short-lived socket plays that part; readers wake and `poll` shows
+/// `POLLERR`, as ICMP's port unreachable does it for UDP.
+pub(super) fn raise_error(sock: &Sock) -> Result<(), Errno> {
+    let own = unix::local_address(sock.fd)?;
+    let actor = unix::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)?;
+    unix::bind(actor.raw(), &unix::Address::unnamed())?;
+    unix::connect(sock.fd, &unix::local_address(actor.raw())?)?;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    message::send_bytes(sock.fd, &[0], None, flags)?;
+    unix::connect(actor.raw(), &own)?;
+    unix::disconnect(actor.raw())?;
+    // Turning away drops what waits to be read. Otherwise the kernel does at the next send what a
+    // dead peer makes it do.
+    if poll::one(sock.fd, libc::POLLIN, Some(core::time::Duration::ZERO))? & libc::POLLIN == 0 {
+        unix::disconnect(sock.fd)?;
+    }
+    Ok(())
 }

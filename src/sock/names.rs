@@ -47,11 +47,19 @@ pub fn local(sock: &Sock) -> Result<SocketAddr, Errno> {
             _ => Err(Errno::NOTCONN),
         };
     }
-    Ok(match sock.own_name().map(|n| n.role) {
+    if sock.has(Tag::DGRAM) {
+        return datagram::local_name(sock);
+    }
+    Ok(bound_name(sock))
+}
+
+/// The address that the socket is bound to, v4 as v4; the wildcard and port 0 if it is not.
+pub(super) fn bound_name(sock: &Sock) -> SocketAddr {
+    match sock.own_name().map(|n| n.role) {
         Some(Role::Endpoint { local, .. }) => local,
         Some(Role::Listener { local, .. } | Role::Datagram { local, .. }) => local,
         _ => unbound(sock),
-    })
+    }
 }
 
 /// The remote end of a stream, v4 as v4.

@@ -1,0 +1,165 @@
+//! Where a datagram goes, and which names stand for that.
+use super::conflict;
+use super::name::{Name, NetId, Role, Slot};
+use super::names;
+use super::net_env;
+use super::object::{Sock, canonical};
+use super::tag::Tag;
+use crate::base::FourTuple;
+use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::host::{Errno, option};
+use crate::net::brief::{Destination, Outside};
+use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
+
+/// Where a destination lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// A program's socket on this machine.
+    Local(SocketAddr),
+    /// The engine's socket for this pair.
+    Wire(FourTuple),
+    /// The host's own network.
+    Outside,
+}
+
+impl Route {
+    /// The destination as names have it; `None` for the host's network.
+    pub fn remote(&self) -> Option<SocketAddr> {
+        match self {
+            Route::Local(remote) => Some(*remote),
+            Route::Wire(tuple) => Some(tuple.remote),
+            Route::Outside => None,
+        }
+    }
+}
+
+/// The route to an address as the program gave it, with Linux' errors. `source` is what the program
+/// wants to send from (`IP_PKTINFO`), if it said so.
+pub fn find(sock: &Sock, to: SocketAddr, source: Option<IpAddr>) -> Result<Route, Errno> {
+    let brief = net_env::usable()?;
+    let mut remote = canonical(to);
+    match remote.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => remote.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => remote.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let broadcast = brief.is_broadcast(remote.ip()) || is_loopback_broadcast(remote.ip());
+    if broadcast && option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_BROADCAST) != Ok(1) {
+        return Err(Errno::ACCESS);
+    }
+    if sock.has(Tag::IPV6) {
+        check_families(sock, names::bound_name(sock).ip(), remote.ip())?;
+    }
+    match brief.destination(remote.ip()) {
+        Destination::Local => Ok(Route::Local(remote)),
+        Destination::Wire { source: by_route } => {
+            let own = names::bound_name(sock);
+            let specific = Some(own.ip()).filter(|ip| !ip.is_unspecified());
+            let ip = specific.or(source).filter(|ip| !ip.is_loopback()).unwrap_or(by_route);
+            let local = SocketAddr::new(ip, own.port());
+            Ok(Route::Wire(FourTuple { local, remote }))
+        }
+        Destination::Outside if brief.outside == Outside::Host => Ok(Route::Outside),
+        Destination::Outside => Err(Errno::NETUNREACH),
+    }
+}
+
+fn is_loopback_broadcast(ip: IpAddr) -> bool {
+    ip == IpAddr::V4(Ipv4Addr::new(127, 255, 255, 255))
+}
+
+/// Whether a socket bound to `own` can send to `remote`. Linux 6.18: a v6 socket that takes v6 only
+/// has no route to v4-mapped addresses; one that is bound to a v4-mapped address is an IPv4 socket.
+fn check_families(sock: &Sock, own: IpAddr, remote: IpAddr) -> Result<(), Errno> {
+    let mapped = sock.has(Tag::IPV6) && remote.is_ipv4();
+    let bound_to_v6 = own.is_ipv6() && !own.is_unspecified();
+    if mapped && (sock.has(Tag::V6ONLY) || bound_to_v6) {
+        return Err(Errno::NETUNREACH);
+    }
+    if own.is_ipv4() && remote.is_ipv6() {
+        return Err(Errno::AFNOSUPPORT);
+    }
+    Ok(())
+}
+
+/// Our address when we speak to `remote` first.
+pub fn source_for(remote: IpAddr) -> Option<IpAddr> {
+    match net_env::current().destination(remote) {
+        // As Linux' local table has it: all of 127/8 is spoken to from 127.0.0.1.
+        Destination::Local => Some(match remote {
+            IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+            other => other,
+        }),
+        Destination::Wire { source } => Some(source),
+        Destination::Outside => None,
+    }
+}
+
+/// What is remembered of a destination: only a hint, kept by a hash. Low bits: 1 + the index of the
+/// name of a group that answered last. High bit: its receiver does not read.
+static HINTS: [AtomicU16; 256] = [const { AtomicU16::new(0) }; 256];
+const STUCK: u16 = 0x8000;
+
+fn hint(remote: SocketAddr) -> &'static AtomicU16 {
+    let ip = match remote.ip() {
+        IpAddr::V4(ip) => u64::from(u32::from(ip)),
+        IpAddr::V6(ip) => u128::from(ip) as u64 ^ (u128::from(ip) >> 64) as u64,
+    };
+    let mixed = (ip ^ u64::from(remote.port()) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    &HINTS[(mixed >> 56) as usize]
+}
+
+/// Whether the last wait for room at this destination was in vain.
+pub fn is_stuck(remote: SocketAddr) -> bool {
+    hint(remote).load(Relaxed) & STUCK != 0
+}
+
+/// Remembers whether waiting for room at this destination was in vain.
+pub fn set_stuck(remote: SocketAddr, stuck: bool) {
+    let cell = hint(remote);
+    let old = cell.load(Relaxed);
+    let new = if stuck { old | STUCK } else { old & !STUCK };
+    if new != old {
+        cell.store(new, Relaxed);
+    }
+}
+
+const WAYS: usize = 3;
+const NAMES: usize = WAYS * (1 + Slot::SHARED as usize);
+
+/// The `index`-th name that a receiver of `remote` may have: those that exclude others first, of
+/// each kind the most specific first.
+fn candidate(net: NetId, remote: SocketAddr, index: usize) -> Option<Name> {
+    let (local, dual) = conflict::receivers(remote).nth(index % WAYS)?;
+    let slot = match index / WAYS {
+        0 => Slot::Exclusive,
+        n => Slot::Shared((n - 1) as u8),
+    };
+    Some(Name { net, role: Role::Datagram { local, dual, slot } })
+}
+
+/// Does `call` on the names of the destination until one answers: `ECONNREFUSED` if none does.
+/// `EPERM`, from a socket that is connected to somebody else, is no answer.
+pub fn first_that_answers<T>(
+    net: NetId,
+    remote: SocketAddr,
+    mut call: impl FnMut(&Name) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    let cell = hint(remote);
+    // Members of a group exclude all others, so that a hint at one passes over nobody; a hint at a
+    // wildcard might pass over a more specific socket that has come since.
+    let hinted = usize::from(cell.load(Relaxed) & !STUCK).checked_sub(1).filter(|i| *i >= WAYS);
+    for index in hinted.into_iter().chain((0..NAMES).filter(|i| Some(*i) != hinted)) {
+        let Some(name) = candidate(net, remote, index) else { continue };
+        match call(&name) {
+            Err(Errno::CONNREFUSED | Errno::PERM) => {}
+            answer => {
+                if index >= WAYS && hinted != Some(index) {
+                    cell.store(index as u16 + 1, Relaxed);
+                }
+                return answer;
+            }
+        }
+    }
+    Err(Errno::CONNREFUSED)
+}
