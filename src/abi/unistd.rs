@@ -45,9 +45,7 @@ pub(super) fn read_with(
         Class::Other => kernel(),
         Class::Stream => match kernel() {
             Ok(len @ 1..) => Ok(len),
-            answer @ (Ok(0) | Err(Errno::CONNRESET | Errno::INVAL))
-                if payload.total() != Ok(0) =>
-            {
+            answer @ (Ok(0) | Err(Errno::CONNRESET | Errno::INVAL)) if payload.total() != Ok(0) => {
                 stream::not_received(fd, answer)
             }
             answer => answer,

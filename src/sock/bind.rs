@@ -50,8 +50,7 @@ fn check_address(sock: &Sock, address: SocketAddr) -> Result<(), Errno> {
     let ip = ip.to_canonical();
     let brief = net_env::current();
     let group = ip.is_multicast() || brief.is_broadcast(ip);
-    let allowed =
-        ip.is_unspecified() || brief.is_own(ip) || (group && sock.has(Tag::DGRAM));
+    let allowed = ip.is_unspecified() || brief.is_own(ip) || (group && sock.has(Tag::DGRAM));
     if allowed { Ok(()) } else { Err(Errno::ADDRNOTAVAIL) }
 }
 
@@ -139,8 +138,7 @@ pub fn transport(sock: &Sock) -> Transport {
 
 /// Whether the program wants to share its address: `SO_REUSEPORT`, for UDP also `SO_REUSEADDR`.
 fn shares(sock: &Sock, transport: Transport) -> bool {
-    let reuse_address = || {
-        option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_REUSEADDR).is_ok_and(|v| v != 0)
-    };
+    let reuse_address =
+        || option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_REUSEADDR).is_ok_and(|v| v != 0);
     sock.has(Tag::REUSEPORT) || (transport == Transport::Udp && reuse_address())
 }

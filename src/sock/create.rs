@@ -32,9 +32,7 @@ pub fn socket(domain: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
     match wanted(kind, protocol, domain) {
         Wanted::Stream => object(libc::SOCK_STREAM, kind & FLAGS, ipv6),
         Wanted::Datagram => object(libc::SOCK_DGRAM, kind & FLAGS, ipv6 | Tag::DGRAM),
-        Wanted::Special(_) if brief.outside == Outside::Host => {
-            kernel(domain, kind, protocol)
-        }
+        Wanted::Special(_) if brief.outside == Outside::Host => kernel(domain, kind, protocol),
         Wanted::Special(errno) | Wanted::Refused(errno) => Err(errno),
     }
 }

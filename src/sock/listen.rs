@@ -85,8 +85,13 @@ fn welcome(brief: &Brief, listener: &Sock, accepted: &Owned) -> bool {
 
 /// What an accepted socket has from its listener, and what only it has.
 fn adopt(brief: &Brief, listener: &Sock, fd: i32, remote: SocketAddr) -> Result<Sock, Errno> {
-    const INHERITED: u64 = Tag::IPV6 | Tag::V6ONLY | Tag::NODELAY | Tag::CORK | Tag::QUICKACK
-        | Tag::REUSEPORT | Tag::OPTIONS;
+    const INHERITED: u64 = Tag::IPV6
+        | Tag::V6ONLY
+        | Tag::NODELAY
+        | Tag::CORK
+        | Tag::QUICKACK
+        | Tag::REUSEPORT
+        | Tag::OPTIONS;
     let wire = !brief.is_own(remote.ip()) || brief.loopback == Loopback::Tcp;
     let inherited = listener.tag.to_kernel() & INHERITED;
     let own = Tag::ACCEPTED | Tag::CONNECTED | if wire { Tag::WIRE } else { 0 };

@@ -91,9 +91,21 @@ pub fn copy_options(from: Raw, to: Raw) {
         SO_TIMESTAMPNS,
     };
     const NAMES: [i32; 15] = [
-        SO_REUSEADDR, SO_KEEPALIVE, SO_BROADCAST, SO_OOBINLINE, SO_LINGER, SO_RCVTIMEO,
-        SO_SNDTIMEO, SO_RCVLOWAT, SO_PRIORITY, SO_MARK, SO_RCVBUF, SO_SNDBUF, SO_TIMESTAMP,
-        SO_TIMESTAMPNS, SO_BUSY_POLL,
+        SO_REUSEADDR,
+        SO_KEEPALIVE,
+        SO_BROADCAST,
+        SO_OOBINLINE,
+        SO_LINGER,
+        SO_RCVTIMEO,
+        SO_SNDTIMEO,
+        SO_RCVLOWAT,
+        SO_PRIORITY,
+        SO_MARK,
+        SO_RCVBUF,
+        SO_SNDBUF,
+        SO_TIMESTAMP,
+        SO_TIMESTAMPNS,
+        SO_BUSY_POLL,
     ];
     for name in NAMES {
         let (mut old, mut new) = ([0; 16], [0; 16]);

@@ -17,12 +17,7 @@ const DISCARD: usize = 16 * 1024;
 
 /// send(2), write(2), sendmsg(2) on a descriptor whose class is stream.
 #[inline]
-pub fn send(
-    fd: Raw,
-    payload: Payload,
-    control: UserSlice,
-    flags: i32,
-) -> Result<usize, Errno> {
+pub fn send(fd: Raw, payload: Payload, control: UserSlice, flags: i32) -> Result<usize, Errno> {
     match message::send(fd, payload, None, control, flags | libc::MSG_NOSIGNAL) {
         Ok(sent) => Ok(sent),
         Err(Errno::AGAIN) => Err(Errno::AGAIN),
@@ -33,9 +28,7 @@ pub fn send(
 #[cold]
 fn not_sent(fd: Raw, payload: Payload, flags: i32, errno: Errno) -> Result<usize, Errno> {
     let answer = match (Sock::of(fd), errno) {
-        (Some(sock), Errno::PIPE | Errno::NOTCONN | Errno::CONNRESET) => {
-            broken(sock, payload)
-        }
+        (Some(sock), Errno::PIPE | Errno::NOTCONN | Errno::CONNRESET) => broken(sock, payload),
         (None, _) => {
             class::forget(fd);
             Err(errno)

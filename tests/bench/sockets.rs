@@ -84,8 +84,7 @@ fn figure(measure: &Measure, place: &Place, port: u16) -> f64 {
         let worker = [exe.to_str().unwrap(), "worker", role, measure.kind, &address];
         host.task(&[pin, &worker].concat())
     };
-    let server = task(place.server, "serve").start();
-    place.server.wait_tcp(port);
+    let server = place.server.tcp_server(task(place.server, "serve"), port);
     let figure = task(place.client, "drive").ok().trim().parse().expect("a figure");
     server.finish().ok();
     figure

@@ -1,7 +1,7 @@
 //! A machine for a test: a network namespace, a folder, and programs on the kernel's sockets or
 //! ours.
 use super::netns::Netns;
-use super::task::Task;
+use super::task::{Program, Task};
 use super::wait::wait_for;
 use super::{artifacts, need};
 use std::os::unix::fs::PermissionsExt;
@@ -170,14 +170,24 @@ impl Host {
         })
     }
 
-    /// Waits until somebody listens on a TCP port.
-    pub fn wait_tcp(&self, port: u16) {
-        wait_for(&format!("a listener on TCP port {port}"), || self.tcp_listens(port));
+    /// Starts a server and waits until it listens on a TCP port.
+    pub fn tcp_server(&self, task: Task, port: u16) -> Program {
+        let mut server = task.start();
+        wait_for(&format!("a listener on TCP port {port}"), || {
+            assert!(server.alive(), "the server ended: {}", server.said());
+            self.tcp_listens(port)
+        });
+        server
     }
 
-    /// Waits until somebody is bound to a UDP port.
-    pub fn wait_udp(&self, port: u16) {
-        wait_for(&format!("a socket on UDP port {port}"), || self.udp_bound(port));
+    /// Starts a server and waits until it is bound to a UDP port.
+    pub fn udp_server(&self, task: Task, port: u16) -> Program {
+        let mut server = task.start();
+        wait_for(&format!("a socket on UDP port {port}"), || {
+            assert!(server.alive(), "the server ended: {}", server.said());
+            self.udp_bound(port)
+        });
+        server
     }
 
     /// How often the kernel's own TCP and UDP were used here since the namespace was made.

@@ -8,8 +8,7 @@ on_both! { iperf3_tcp, iperf3_reverse, iperf3_parallel, iperf3_udp, iperf3_udp_r
 fn iperf3(mode: Mode, options: &str) {
     need!("iperf3");
     let host = Host::local(mode);
-    let server = host.line("iperf3 -s -1 -p 5201").start();
-    host.wait_tcp(5201);
+    let server = host.tcp_server(host.line("iperf3 -s -1 -p 5201"), 5201);
     let report = host.line(&format!("iperf3 -J -c 127.0.0.1 -p 5201 -t 1 {options}")).ok();
     let report: Value = serde_json::from_str(&report).expect("iperf3 prints JSON");
     let end = &report["end"];

@@ -29,8 +29,7 @@ c.sendall(b'x' * 100000)
 {end}
 "
     );
-    let server = host.python(&server).start();
-    host.wait_tcp(5000);
+    let server = host.tcp_server(host.python(&server), 5000);
     assert_eq!(host.python(COUNT).ok(), "100000\n");
     server.finish().status
 }
@@ -52,11 +51,7 @@ fn a_killed_server_restarts_at_once(mode: Mode) {
     need!("python3", "curl");
     let host = Host::local(mode);
     host.file("page", "here again\n");
-    let start = || {
-        let server = host.line("python3 -m http.server 8000 --bind 127.0.0.1").start();
-        host.wait_tcp(8000);
-        server
-    };
+    let start = || host.tcp_server(host.line("python3 -m http.server 8000 --bind 127.0.0.1"), 8000);
     let mut server = start();
     for _ in 0..3 {
         let page = host.line("curl -sS --fail http://127.0.0.1:8000/page").ok();
@@ -72,8 +67,7 @@ fn a_port_in_use(mode: Mode) {
     need!("python3");
     let mut host = Host::local(mode);
     host.quiet = true;
-    let _server = host.line("python3 -m http.server 8000 --bind 127.0.0.1").start();
-    host.wait_tcp(8000);
+    let _server = host.tcp_server(host.line("python3 -m http.server 8000 --bind 127.0.0.1"), 8000);
     let second = host.line("python3 -m http.server 8000 --bind 127.0.0.1").finish();
     assert!(!second.status.success(), "{second}");
     assert!(second.errors().contains("Address already in use"), "{second}");
@@ -133,8 +127,7 @@ for _ in range(3):
     c.close()
 for _ in range(3): assert os.wait()[1] == 0
 ";
-    let server = host.python(server).start();
-    host.wait_tcp(5000);
+    let server = host.tcp_server(host.python(server), 5000);
     let client = r"
 import socket
 cs = [socket.create_connection(('127.0.0.1', 5000)) for _ in range(3)]
@@ -175,8 +168,7 @@ c, a = s.accept()
 w, _ = u.accept()
 socket.send_fds(w, [b'two'], [s.fileno(), c.fileno()])
 ";
-    let server = host.python(server).start();
-    host.wait_tcp(5000);
+    let server = host.tcp_server(host.python(server), 5000);
     let client = r"
 import socket
 for words in (b'from the worker; you are %d', b'and again %d'):
@@ -210,8 +202,7 @@ os.set_inheritable(s.fileno(), True)
 os.set_inheritable(c.fileno(), True)
 os.execvp('python3', ['python3', 'second.py', str(s.fileno()), str(c.fileno())])
 ";
-    let server = host.python(first).start();
-    host.wait_tcp(5000);
+    let server = host.tcp_server(host.python(first), 5000);
     let client = r"
 import socket
 for _ in range(2):
@@ -236,8 +227,7 @@ for _ in range(3):
     data, address = s.recvfrom(2048)
     s.sendto(b'%s from %d' % (data, address[1]), address)
 ";
-    let server = host.python(server).start();
-    host.wait_udp(50000);
+    let server = host.udp_server(host.python(server), 50000);
     let client = r"
 import socket
 a, b, c = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3))

@@ -17,9 +17,9 @@ fn netcat_carries_bytes_both_ways(mode: Mode) {
     for (family, address) in [("-4", "127.0.0.1"), ("-6", "::1")] {
         let host = Host::local(mode);
         let line = format!("nc {family} -N -l {address} 5000");
-        let server = host.line(&line).input(megabyte(1)).start();
-        host.wait_tcp(5000);
-        let line = format!("nc {family} -N {address} 5000");
+        let server = host.tcp_server(host.line(&line).input(megabyte(1)), 5000);
+        // Without -N: a listening nc ends at the end of its input, whatever it has still to send.
+        let line = format!("nc {family} {address} 5000");
         let client = host.line(&line).input(megabyte(2)).finish();
         assert!(client.status.success(), "{client}");
         assert!(client.stdout == megabyte(1), "the client got other bytes");
@@ -30,8 +30,8 @@ fn netcat_carries_bytes_both_ways(mode: Mode) {
 fn netcat_datagrams(mode: Mode) {
     need!("nc");
     let host = Host::local(mode);
-    let server = host.line("nc -u -l 127.0.0.1 5000").input("hello from the server\n").start();
-    host.wait_udp(5000);
+    let server = host
+        .udp_server(host.line("nc -u -l 127.0.0.1 5000").input("hello from the server\n"), 5000);
     // -q would end it before the answer; -w is its idle time-out.
     let client = host.line("nc -u -w 1 127.0.0.1 5000").input("hello from the client\n").finish();
     assert_eq!(client.text(), "hello from the server\n", "{client}");
@@ -41,8 +41,7 @@ fn netcat_datagrams(mode: Mode) {
 fn netcat_probes_ports(mode: Mode) {
     need!("nc");
     let host = Host::local(mode);
-    let _server = host.line("nc -k -l 127.0.0.1 5000").start();
-    host.wait_tcp(5000);
+    let _server = host.tcp_server(host.line("nc -k -l 127.0.0.1 5000"), 5000);
     host.line("nc -z -v 127.0.0.1 5000").ok();
     let refused = host.line("nc -z -v 127.0.0.1 5001").finish();
     assert!(!refused.status.success(), "{refused}");
@@ -52,17 +51,15 @@ fn netcat_probes_ports(mode: Mode) {
 fn socat_both_roles(mode: Mode) {
     need!("socat");
     let host = Host::local(mode);
-    let _server = host.line("socat TCP-LISTEN:5000,reuseaddr,fork PIPE").start();
-    host.wait_tcp(5000);
+    let _server = host.tcp_server(host.line("socat TCP-LISTEN:5000,reuseaddr,fork PIPE"), 5000);
     let client = host.line("socat -t 30 - TCP:127.0.0.1:5000").input(megabyte(3)).finish();
     assert!(client.status.success() && client.stdout == megabyte(3), "{:?}", client.status);
-    let _server = host.line("socat TCP6-LISTEN:5001,reuseaddr,fork PIPE").start();
-    host.wait_tcp(5001);
+    let _server = host.tcp_server(host.line("socat TCP6-LISTEN:5001,reuseaddr,fork PIPE"), 5001);
     let client = host.line("socat -t 30 - TCP6:[::1]:5001").input(megabyte(4)).finish();
     assert!(client.status.success() && client.stdout == megabyte(4), "{:?}", client.status);
     // A chain: one socat hands on to another.
-    let _relay = host.line("socat TCP-LISTEN:5002,reuseaddr,fork TCP:127.0.0.1:5000").start();
-    host.wait_tcp(5002);
+    let _relay =
+        host.tcp_server(host.line("socat TCP-LISTEN:5002,reuseaddr,fork TCP:127.0.0.1:5000"), 5002);
     let client = host.line("socat -t 30 - TCP:127.0.0.1:5002").input(megabyte(5)).finish();
     assert!(client.status.success() && client.stdout == megabyte(5), "{:?}", client.status);
 }
@@ -75,8 +72,7 @@ fn socat_exec(mode: Mode) {
         [(5000, "EXEC:cat"), (5001, "EXEC:cat,nofork"), (5002, "SYSTEM:'tr a-z A-Z',nofork")];
     for (port, service) in services {
         let listen = format!("TCP-LISTEN:{port},reuseaddr,fork");
-        let _server = host.task(&["socat", &listen, service]).start();
-        host.wait_tcp(port);
+        let _server = host.tcp_server(host.task(&["socat", &listen, service]), port);
         let connect = format!("TCP:127.0.0.1:{port}");
         let text = "the play's the thing\n".repeat(5000);
         for _ in 0..3 {
@@ -86,8 +82,7 @@ fn socat_exec(mode: Mode) {
         }
     }
     // The other way round: the connecting socket becomes a program's input and output.
-    let _server = host.line("socat TCP-LISTEN:5003,reuseaddr,fork PIPE").start();
-    host.wait_tcp(5003);
+    let _server = host.tcp_server(host.line("socat TCP-LISTEN:5003,reuseaddr,fork PIPE"), 5003);
     let script = "echo to be; read line; echo \"$line\" > heard; echo or not to be; read line; \
                   echo \"$line\" >> heard";
     let exec = format!("SYSTEM:{},nofork", host.file("talk.sh", script).replace("talk.sh", "t"));
@@ -100,12 +95,10 @@ fn socat_exec(mode: Mode) {
 fn socat_datagrams(mode: Mode) {
     need!("socat");
     let host = Host::local(mode);
-    let _server = host.line("socat UDP-LISTEN:5000,fork PIPE").start();
-    host.wait_udp(5000);
+    let _server = host.udp_server(host.line("socat UDP-LISTEN:5000,fork PIPE"), 5000);
     let client = host.line("socat -t 1 - UDP:127.0.0.1:5000").input("yorick\n").ok();
     assert_eq!(client, "yorick\n");
-    let _server = host.line("socat UDP6-RECVFROM:5001,fork EXEC:cat").start();
-    host.wait_udp(5001);
+    let _server = host.udp_server(host.line("socat UDP6-RECVFROM:5001,fork EXEC:cat"), 5001);
     let client = host.line("socat -t 1 - UDP6:[::1]:5001").input("alas\n").ok();
     assert_eq!(client, "alas\n");
 }

@@ -41,8 +41,7 @@ fn start_nginx(host: &Host, options: &str) -> Nginx {
             }}"
         ),
     );
-    let master = host.task(&["nginx", "-e", "stderr", "-c", &config]).start();
-    host.wait_tcp(8080);
+    let master = host.tcp_server(host.task(&["nginx", "-e", "stderr", "-c", &config]), 8080);
     Nginx { master }
 }
 
@@ -135,8 +134,7 @@ fn python_serves_files(mode: Mode) {
     need!("python3", "curl", "wget");
     let host = Host::local(mode);
     host.file("blob", blob());
-    let _server = host.line("python3 -m http.server 8000").start();
-    host.wait_tcp(8000);
+    let _server = host.tcp_server(host.line("python3 -m http.server 8000"), 8000);
     host.line("curl -sS --fail -o got http://127.0.0.1:8000/blob").ok();
     assert!(std::fs::read(host.path("got")).unwrap() == blob(), "curl got other bytes");
     host.line("wget -q -O got http://127.0.0.1:8000/blob").ok();

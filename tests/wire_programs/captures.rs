@@ -45,8 +45,8 @@ fn tshark_has_nothing_to_say() {
     let said = both_ends(&wire, Listener::Peer, true, "transfer.py", &["4"]);
     assert_whole(&said, 4);
     {
-        let _echo = wire.ours.line("socat UDP-RECVFROM:5001,fork EXEC:cat").start();
-        wire.ours.wait_udp(5001);
+        let _echo =
+            wire.ours.udp_server(wire.ours.line("socat UDP-RECVFROM:5001,fork EXEC:cat"), 5001);
         let big = "a sentence of some length\n".repeat(150);
         let client = wire.peer.line(&format!("socat -b 8192 -t 2 - UDP:{OURS4}:5001"));
         assert_eq!(client.input(big.clone()).ok(), big);

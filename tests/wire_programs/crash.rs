@@ -40,8 +40,7 @@ c, a = s.accept()
 d, a = s.accept()
 d.sendall(b'again')
 ";
-    let _server = wire.peer.python(server).args(&[PEER4]).start();
-    wire.peer.wait_tcp(5000);
+    let _server = wire.peer.tcp_server(wire.peer.python(server).args(&[PEER4]), 5000);
     let client = "
 import errno, os, socket, sys, time
 c = socket.create_connection((sys.argv[1], 5000))

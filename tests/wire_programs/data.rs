@@ -34,8 +34,7 @@ print(digest.hexdigest())
 ";
     let (sender, receiver, address) =
         if from_us { (&wire.ours, &wire.peer, PEER4) } else { (&wire.peer, &wire.ours, OURS4) };
-    let server = receiver.python(receive).args(&[address]).start();
-    receiver.wait_tcp(5000);
+    let server = receiver.tcp_server(receiver.python(receive).args(&[address]), 5000);
     let sent = sender.python(send).args(&[address]).within(LIMIT * 3).ok();
     assert_eq!(server.finish().ok(), sent);
 }
@@ -124,8 +123,7 @@ n = 0
 while data := c.recv(65536): n += len(data)
 print(n)
 ";
-    let server = wire.peer.python(server).args(&[PEER4]).start();
-    wire.peer.wait_tcp(5000);
+    let server = wire.peer.tcp_server(wire.peer.python(server).args(&[PEER4]), 5000);
     // As much as the buffers on the way take without a reader is written before the exit; then it ends.
     let client = "
 import os, socket, sys
@@ -150,8 +148,7 @@ n = 0
 while data := c.recv(65536): n += len(data)
 print(n)
 ";
-    let server = wire.peer.python(server).args(&[PEER4]).start();
-    wire.peer.wait_tcp(5001);
+    let server = wire.peer.tcp_server(wire.peer.python(server).args(&[PEER4]), 5001);
     let client = "
 import os, socket, sys
 c = socket.create_connection((sys.argv[1], 5001))
@@ -178,8 +175,7 @@ for _ in range(6):
     data, address = s.recvfrom(65536)
     s.sendto(data, address)
 ";
-        let echo = server.python(echo).start();
-        server.wait_udp(50000);
+        let echo = server.udp_server(server.python(echo), 50000);
         let talk = "
 import socket, sys
 a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -196,8 +192,8 @@ for size in (0, 1400, 9000):
         client.python(talk).args(&[address]).ok();
         echo.finish().ok();
     }
-    let server = wire.ours.line("socat UDP6-RECVFROM:5001,fork EXEC:cat").start();
-    wire.ours.wait_udp(5001);
+    let server =
+        wire.ours.udp_server(wire.ours.line("socat UDP6-RECVFROM:5001,fork EXEC:cat"), 5001);
     let echo = wire.peer.line(&format!("socat -t 5 - UDP6:[{}]:5001", crate::OURS6));
     let client = echo.input("alas\n").start();
     wait_for("the echo", || client.said() == "alas\n");

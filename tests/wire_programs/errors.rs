@@ -93,8 +93,7 @@ s = socket.create_server((sys.argv[1], 5000))
 c, a = s.accept()
 c.recv(100)
 ";
-    let _server = wire.peer.python(server).args(&[PEER4]).start();
-    wire.peer.wait_tcp(5000);
+    let _server = wire.peer.tcp_server(wire.peer.python(server).args(&[PEER4]), 5000);
     let client = "
 import errno, os, socket, sys, time
 TCP_USER_TIMEOUT = 18

@@ -12,8 +12,7 @@ fn iperf3(wire: &Wire, server_is_ours: bool, options: &str) {
     } else {
         (&wire.peer, &wire.ours, PEER4)
     };
-    let listening = server.line("iperf3 -s -1").start();
-    server.wait_tcp(5201);
+    let listening = server.tcp_server(server.line("iperf3 -s -1"), 5201);
     let line = format!("iperf3 -J -c {address} -t 2 {options}");
     let report = client.line(&line).within(LIMIT * 2).ok();
     let report: Value = serde_json::from_str(&report).expect("iperf3 prints JSON");

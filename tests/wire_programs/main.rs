@@ -6,7 +6,7 @@
 mod common;
 
 use common::wire::{OURS4, OURS6, PEER4, PEER6, Wire};
-use common::{Host, Program, artifacts};
+use common::{Host, Task, artifacts};
 
 /// Makes two tests of each function of one [`common::Mode`].
 macro_rules! on_both {
@@ -55,18 +55,17 @@ fn both_ends(wire: &Wire, who: Listener, v6: bool, script: &str, args: &[&str]) 
         (Listener::Peer, false) => PEER4,
         (Listener::Peer, true) => PEER6,
     };
-    let listening = start_script(server, script, &[&["listen", address, "5000"], args].concat());
-    server.wait_tcp(5000);
-    let connecting = start_script(client, script, &[&["connect", address, "5000"], args].concat());
-    let connector = connecting.finish_within(common::LIMIT * 4).ok();
+    let run = |host, role| py(host, script, &[&[role, address, "5000"], args].concat());
+    let listening = server.tcp_server(run(server, "listen"), 5000);
+    let connector = run(client, "connect").within(common::LIMIT * 4).ok();
     let listener = listening.finish_within(common::LIMIT).ok();
     Said { listener, connector }
 }
 
-/// Starts a Python script of `tests/programs/`.
-fn start_script(host: &Host, script: &str, args: &[&str]) -> Program {
+/// A Python script of `tests/programs/`.
+fn py(host: &Host, script: &str, args: &[&str]) -> Task {
     let path = artifacts::root().join("tests/programs").join(script);
-    host.task(&[&["python3", "-u", path.to_str().unwrap()], args].concat()).start()
+    host.task(&[&["python3", "-u", path.to_str().unwrap()], args].concat())
 }
 
 /// Asserts that what each end of `transfer.py` sent is what the other got, and that it is this much.

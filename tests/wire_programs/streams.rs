@@ -2,7 +2,7 @@
 use crate::common::netns::Netns;
 use crate::common::wire::{start_engine, unique_name};
 use crate::common::{Host, LIMIT, Mode, Program, wait_for};
-use crate::{Said, assert_whole, need, start_script};
+use crate::{Said, assert_whole, need, py};
 use std::sync::Arc;
 
 /// A host of ours in a net with one `stream` link; its engine.
@@ -33,10 +33,9 @@ fn two_nets_over_a_bad_wire() {
     let right = format!("device = \"stream:{}\"", socket.display());
     let (left, _left_engine) = net(&netns, &left, "10.88.0.1/24", "");
     let (right, _right_engine) = net(&netns, &right, "10.88.0.2/24", "");
-    let listening = start_script(&left, "transfer.py", &["listen", "10.88.0.1", "5000", "20"]);
-    left.wait_tcp(5000);
-    let connecting = start_script(&right, "transfer.py", &["connect", "10.88.0.1", "5000", "20"]);
-    let connector = connecting.finish_within(LIMIT * 6).ok();
+    let run = |host, role| py(host, "transfer.py", &[role, "10.88.0.1", "5000", "20"]);
+    let listening = left.tcp_server(run(&left, "listen"), 5000);
+    let connector = run(&right, "connect").within(LIMIT * 6).ok();
     let listener = listening.finish_within(LIMIT).ok();
     assert_whole(&Said { listener, connector }, 20);
 }
@@ -53,8 +52,8 @@ fn passt_reaches_the_host() {
     let mut outside = Host::on(netns.clone(), Mode::Kernel);
     outside.quiet = true;
     outside.file("page", "from the host's loopback\n");
-    let _server = outside.line("python3 -m http.server 8000 --bind 127.0.0.1").start();
-    outside.wait_tcp(8000);
+    let _server =
+        outside.tcp_server(outside.line("python3 -m http.server 8000 --bind 127.0.0.1"), 8000);
     let passt = format!(
         "passt --foreground --quiet --socket {} --ipv4-only --interface lo --address 10.99.0.2 \
          --netmask 24 --gateway 10.99.0.1 --mtu 1500",

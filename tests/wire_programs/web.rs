@@ -34,8 +34,7 @@ pub fn start_nginx(host: &Host) -> Program {
             }}"
         ),
     );
-    let nginx = host.task(&["nginx", "-e", "stderr", "-c", &config]).start();
-    host.wait_tcp(80);
+    let nginx = host.tcp_server(host.task(&["nginx", "-e", "stderr", "-c", &config]), 80);
     nginx
 }
 
