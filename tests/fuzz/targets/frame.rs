@@ -1,0 +1,6 @@
+//! Frames into the stack: see `inputs.rs`.
+#![no_main]
+#[path = "../inputs.rs"]
+mod inputs;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| inputs::frame(data));

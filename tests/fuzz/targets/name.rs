@@ -1,0 +1,6 @@
+//! Names of sockets: see `inputs.rs`.
+#![no_main]
+#[path = "../inputs.rs"]
+mod inputs;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| inputs::name(data));

@@ -1,0 +1,6 @@
+//! A net's TOML file: see `inputs.rs`.
+#![no_main]
+#[path = "../inputs.rs"]
+mod inputs;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| inputs::net_file(data));
