@@ -17,6 +17,7 @@ fn main() {
     println!("cargo:rerun-if-changed=src/abi");
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("set by cargo"));
     plain_names(&root);
+    soname();
     header(&root);
 }
 
@@ -36,6 +37,20 @@ fn plain_names(root: &Path) {
     let path = PathBuf::from(env::var("OUT_DIR").expect("set by cargo")).join("plain.map");
     fs::write(&path, script).expect("the version script");
     println!("cargo:rustc-cdylib-link-arg=-Wl,--version-script={}", path.display());
+}
+
+/// The name that linked programs look for, `libunderstudy.so.0`; and a link of that name beside the
+/// library, so that they also find it where cargo has put it.
+fn soname() {
+    let name = format!("libunderstudy.so.{}", env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo"));
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{name}");
+    // <profile>/build/<package>/out
+    let out = PathBuf::from(env::var("OUT_DIR").expect("set by cargo"));
+    let Some(profile) = out.ancestors().nth(3) else { return };
+    for folder in [profile.to_owned(), profile.join("deps")] {
+        // Where it is already there, or nobody may write, there is nothing to be done.
+        let _ = std::os::unix::fs::symlink("libunderstudy.so", folder.join(&name));
+    }
 }
 
 /// Writes `include/understudy.h`, if it is not what it would be.

@@ -3,6 +3,8 @@
 mod common;
 
 mod doctor;
+mod install;
+mod nets;
 mod run;
 mod toml;
 

@@ -11,12 +11,26 @@
 #![deny(unsafe_code)]
 
 mod advice;
+mod capture;
+mod control;
+mod demo;
+mod demo_report;
+mod describe;
 mod doctor;
 mod elf;
+mod engine;
 //mod install;
+mod install;
 mod library;
 mod nets;
+mod processes;
 mod run;
+mod signals;
+mod sockets;
+mod ss;
+mod status;
+mod table;
+mod up;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -33,8 +47,25 @@ struct Cli {
 enum Command {
     /// Run a command in a net (default: the net `local`, loopback only).
     Run(run::Args),
+    /// Start a net and leave it running.
+    Up(up::UpArgs),
+    /// End a net: what programs have written is still delivered.
+    Down(up::DownArgs),
+    /// List nets, or show one with its links, routes, neighbours and counters.
+    Status(status::Args),
+    /// List the sockets of all nets, as ss(8) lists those of the kernel.
+    Ss(ss::Args),
+    /// Show the frames of a net, or write them to a pcapng file.
+    Capture(capture::Args),
     /// Say whether a command can run on Understudy, and the way out if it cannot.
     Doctor(doctor::Args),
+    /// Two hosts in user space, a bad wire, real programs: see what TCP does about it.
+    Demo(demo::Args),
+    /// Put library, header, pkg-config file and this tool where a C programmer expects them.
+    Install(install::Args),
+    /// The engine of a net; started by `run` and `up`.
+    #[command(hide = true)]
+    Engine(engine::Args),
     //Install(install::Args),
 }
 
@@ -43,6 +74,14 @@ fn main() -> ExitCode {
     let usual = if matches!(cli.command, Command::Run(_)) { run::FAILED } else { 1 };
     let result = match cli.command {
         Command::Run(args) => run::main(args),
+        Command::Up(args) => up::up(args),
+        Command::Down(args) => up::down(args),
+        Command::Demo(args) => demo::main(args),
+        Command::Install(args) => install::main(args),
+        Command::Engine(args) => engine::main(args),
+        Command::Status(args) => status::main(args),
+        Command::Ss(args) => ss::main(args),
+        Command::Capture(args) => capture::main(args),
         Command::Doctor(args) => doctor::main(args),
         //Command::Install(args) => install::main(args),
     };

@@ -1,5 +1,6 @@
 //! Nets as the user names them: a file, options of the command line, or the name of one that is up.
 use crate::advice::advice;
+use crate::control::{self, Control};
 use anyhow::{Context, Result};
 use std::path::Path;
 use understudy::net::brief::{Brief, brief_paths, is_net_name};
@@ -131,4 +132,71 @@ pub fn running(name: &str) -> Result<Option<Brief>> {
         }
     }
     Ok(None)
+}
+
+/// Every net that has left a brief for us to see: ours, then root's.
+pub fn all() -> Vec<Brief> {
+    let mut found: Vec<Brief> = Vec::new();
+    for dir in [runtime_dir(), understudy::net::brief::runtime_dir(0, None)] {
+        let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(|e| Some(e.file_name().to_str()?.strip_suffix(".net")?.to_owned()))
+            .filter(|name| is_net_name(name))
+            .collect();
+        names.sort();
+        for name in names {
+            let text = std::fs::read_to_string(format!("{dir}/{name}.net")).unwrap_or_default();
+            if let Ok(brief) = text.parse::<Brief>()
+                && !found.iter().any(|b| b.id == brief.id)
+            {
+                found.push(brief);
+            }
+        }
+    }
+    found
+}
+
+/// The net that is meant, and its engine: the one named, or the only one that is up.
+pub fn pick(name: Option<&str>) -> Result<(Brief, Control)> {
+    if let Some(name) = name {
+        let brief = match running(name)? {
+            Some(brief) => brief,
+            None if name == "local" => {
+                let what = "the net local has no engine: its programs are connected directly";
+                return Err(advice(what, "`understudy ss` shows its sockets"));
+            }
+            None => {
+                let what = format!("no net named {name} is up");
+                return Err(advice(what, "`understudy status` lists nets"));
+            }
+        };
+        let control = control::reach(&brief)?;
+        return Ok((brief, control));
+    }
+    let mut up = Vec::new();
+    for brief in all() {
+        if let Some(control) = control::connect(&brief)? {
+            up.push((brief, control));
+        }
+    }
+    match up.len() {
+        0 => Err(advice("no net with an engine is up", "start one with `understudy up FILE`")),
+        1 => Ok(up.remove(0)),
+        _ => {
+            let names: Vec<_> = up.iter().map(|(b, _)| b.name.as_str()).collect();
+            let what = format!("several nets are up: {}", names.join(", "));
+            Err(advice(what, "name the one that you mean"))
+        }
+    }
+}
+
+/// Removes what an engine of ours that was killed has left behind.
+pub fn forget(name: &str) {
+    let _ = std::fs::remove_file(format!("{}/{name}.net", runtime_dir()));
+    forget_log(name);
+}
+
+/// Removes the log of an engine of ours that has ended.
+pub fn forget_log(name: &str) {
+    let _ = std::fs::remove_file(format!("{}/{name}.log", runtime_dir()));
 }
