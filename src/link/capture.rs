@@ -1,10 +1,12 @@
-//! A recorder around a link: every frame, both ways, as pcapng (draft-ietf-opsawg-pcapng) to any number
-//! of files and live readers, which may come and go at any time. Without any it costs a branch.
+//! A recorder around a link: every frame, both ways, as pcapng (draft-ietf-opsawg-pcapng) to any
+//! number of files and live readers, which may come and go at any time. Without any it costs a
+//! branch.
 //!
 //! Frames are written as a wire would carry them: checksums that the link was to complete are
 //! computed; super-segments stay whole (as in tcpdump), with the checksum of the whole. Times are
-//! nanoseconds since 1970. A live reader that is too slow loses frames, never delays us; how many is
-//! counted. Blocks are collected and written some milliseconds later, or at once when they are many.
+//! nanoseconds since 1970. A live reader that is too slow loses frames, never delays us; how many
+//! is counted. Blocks are collected and written some milliseconds later, or at once when they are
+//! many.
 use super::{Link, LinkInfo, Medium, RxChecksum, RxFrame, Sent, TxFrame, fail, finish};
 use crate::base::{Instant, limits, time::Duration};
 use crate::host::Errno;
@@ -112,8 +114,8 @@ impl Capture {
         })
     }
 
-    /// Records to `fd` from now on: a stream socket, whose reader may be slow, or a plain file. Never a
-    /// pipe: when its reader goes, the signal would hit the program that we are in.
+    /// Records to `fd` from now on: a stream socket, whose reader may be slow, or a plain file.
+    /// Never a pipe: when its reader goes, the signal would hit the program that we are in.
     ///
     /// # Errors
     /// A sentence, if it is something else or there are too many already.

@@ -1,8 +1,9 @@
 //! A link whose wire is bad: delay, jitter, loss, reorder, duplicates, damage, a bottleneck.
 //!
-//! Both directions have a [`Line`] of their own, with seeds derived from one. Frames are treated one by
-//! one, as a wire would: so in an impaired direction the link underneath is used without its offloads,
-//! and what comes merged is cut again. A frame that the link underneath cannot take yet waits here.
+//! Both directions have a [`Line`] of their own, with seeds derived from one. Frames are treated
+//! one by one, as a wire would: so in an impaired direction the link underneath is used without its
+//! offloads, and what comes merged is cut again. A frame that the link underneath cannot take yet
+//! waits here.
 use super::line::{Fates, Line};
 use super::{Link, LinkInfo, Offload, RxChecksum, RxFrame, Sent, TxFrame, capture, finish};
 use crate::base::{Instant, time::Duration};

@@ -1,10 +1,11 @@
-//! One direction of an impaired wire, without any link: frames go in with the time, and come out when
-//! their time has come. The same seed and the same frames at the same times have the same fate.
+//! One direction of an impaired wire, without any link: frames go in with the time, and come out
+//! when their time has come. The same seed and the same frames at the same times have the same
+//! fate.
 //!
-//! A frame meets, in this order: chance of loss; the bottleneck of `rate` with its `queue` (drop tail);
-//! the way, which takes `delay` ± `jitter` and keeps the order unless the frame is one of those that
-//! overtake; duplication and damage on that way. Every frame draws the same number of random values,
-//! so changing one chance does not change the fate that the others give.
+//! A frame meets, in this order: chance of loss; the bottleneck of `rate` with its `queue` (drop
+//! tail); the way, which takes `delay` ± `jitter` and keeps the order unless the frame is one of
+//! those that overtake; duplication and damage on that way. Every frame draws the same number of
+//! random values, so changing one chance does not change the fate that the others give.
 use super::{Medium, finish::Layout};
 use crate::base::{Instant, Rng, limits, time::Duration};
 use crate::net::link_spec::ImpairSpec;
@@ -192,9 +193,9 @@ impl Line {
         Duration::from_nanos(random % span.saturating_add(1).max(1))
     }
 
-    /// Changes one byte of the IP packet in a frame; `false` if the frame is lost instead. A damaged
-    /// Ethernet header, or a frame that nothing protects (ARP), would not pass the Ethernet's own
-    /// check sum, which frames here do not carry.
+    /// Changes one byte of the IP packet in a frame; `false` if the frame is lost instead. A
+    /// damaged Ethernet header, or a frame that nothing protects (ARP), would not pass the
+    /// Ethernet's own check sum, which frames here do not carry.
     fn damage(&mut self, frame: &mut [u8], random: u64) -> bool {
         self.fates.corrupted += 1;
         let Some(layout) = Layout::of(frame, self.medium) else { return false };

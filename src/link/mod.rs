@@ -24,8 +24,8 @@ pub struct RxFrame<'a> {
     /// What the link knows of its checksum.
     pub checksum: RxChecksum,
     /// If not 0: TCP segments of this many payload bytes each that came merged into one (GRO, or a
-    /// neighbour's TSO). The stack may take the frame as it is; wrappers that treat frames one by one
-    /// cut it again.
+    /// neighbour's TSO). The stack may take the frame as it is; wrappers that treat frames one by
+    /// one cut it again.
     pub gso_size: u16,
 }
 
@@ -49,7 +49,8 @@ pub struct LinkInfo {
 pub enum Sent {
     /// Taken.
     Yes,
-    /// The link is full: hold the frame, wait until `fd` is writable (or `deadline`), then try again.
+    /// The link is full: hold the frame, wait until `fd` is writable (or `deadline`), then try
+    /// again.
     Full,
 }
 
@@ -58,11 +59,13 @@ pub enum Sent {
 pub trait Link: Send {
     /// What it is.
     fn info(&self) -> &LinkInfo;
-    /// What to poll for input and, after [`Sent::Full`], for output. `None` for links without a file.
-    /// It can become another file, or none, in any call of `send` or `receive` (a peer of a stream
-    /// went away): ask again after each. Two different files in a row never have the same number.
+    /// What to poll for input and, after [`Sent::Full`], for output. `None` for links without a
+    /// file. It can become another file, or none, in any call of `send` or `receive` (a peer of a
+    /// stream went away): ask again after each. Two different files in a row never have the same
+    /// number.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
-    /// Takes one frame, finished as `frame.offload` says (the link promised that in `info().offload`).
+    /// Takes one frame, finished as `frame.offload` says (the link promised that in
+    /// `info().offload`).
     fn send(&mut self, now: Instant, frame: &TxFrame) -> std::io::Result<Sent>;
     /// Gives up to a batch of received frames to `sink`; how many. 0: nothing there now.
     fn receive(

@@ -1,6 +1,6 @@
-//! From what the user wrote to an open link with its wrappers around it: the link itself, in it what
-//! the wire does to frames ([`Impair`]), and outermost the recorder ([`Capture`]), which so sees what a
-//! host at this end of the wire would see.
+//! From what the user wrote to an open link with its wrappers around it: the link itself, in it
+//! what the wire does to frames ([`Impair`]), and outermost the recorder ([`Capture`]), which so
+//! sees what a host at this end of the wire would see.
 use super::{
     Link, capture::Capture, impair::Impair, packet::PacketLink, stream::StreamLink, tap::TapLink,
 };

@@ -1,11 +1,11 @@
 //! A raw socket on a network interface of the host: we are one more station on that wire, with our
 //! own Ethernet address.
 //!
-//! With a `virtio_net_hdr` in front of each frame the kernel cuts our TCP super-segments and completes
-//! our checksums (or has the hardware do it), and gives us those that it merged (GRO) or that a
-//! neighbour on a veth never cut. What it cannot do: the host itself does not see what we send, nor we
-//! what it sends, on the same interface (as with macvlan); frames of VLANs are not ours: make a VLAN
-//! interface and use that. Needs CAP_NET_RAW in the namespace of the interface.
+//! With a `virtio_net_hdr` in front of each frame the kernel cuts our TCP super-segments and
+//! completes our checksums (or has the hardware do it), and gives us those that it merged (GRO) or
+//! that a neighbour on a veth never cut. What it cannot do: the host itself does not see what we
+//! send, nor we what it sends, on the same interface (as with macvlan); frames of VLANs are not
+//! ours: make a VLAN interface and use that. Needs CAP_NET_RAW in the namespace of the interface.
 use super::{Link, LinkInfo, Medium, Offload, RxChecksum, RxFrame, Sent, TxFrame, fail, mac, vnet};
 use crate::base::{Instant, MacAddr};
 use crate::host::{
@@ -26,6 +26,8 @@ const MESSAGE_MAX: usize = vnet::LEN + 18 + 65_536;
 /// See the module.
 pub struct PacketLink {
     info: LinkInfo,
+    /// Name and number of the interface.
+    interface: (String, u32),
     fd: OwnedFd,
     vnet: bool,
     batch: Batch,
@@ -36,8 +38,8 @@ pub struct PacketLink {
 }
 
 impl PacketLink {
-    /// Opens the interface `name`. `mac` and `mtu`: as the user wants them; `identity` goes into the
-    /// address that is derived otherwise.
+    /// Opens the interface `name`. `mac` and `mtu`: as the user wants them; `identity` goes into
+    /// the address that is derived otherwise.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
@@ -81,6 +83,7 @@ impl PacketLink {
         };
         Ok(PacketLink {
             info,
+            interface: (name.into(), interface.index),
             fd,
             vnet,
             batch: Batch::new(MESSAGE_MAX),
@@ -89,6 +92,13 @@ impl PacketLink {
             refused: 0,
             missed: Cell::new(0),
         })
+    }
+
+    /// The kernel says "down", once, when the interface was set down (it may come up again) and
+    /// when it was removed or moved to another namespace (it never will).
+    fn is_gone(&self) -> bool {
+        let (name, index) = &self.interface;
+        !matches!(Interface::find(name), Ok(found) if found.index == *index)
     }
 
     fn missed(&self) -> u64 {
@@ -132,7 +142,8 @@ impl Link for PacketLink {
             Err(Errno::AGAIN) => Ok(Sent::Full),
             // The interface was removed.
             Err(error @ (Errno::NXIO | Errno::NODEV)) => Err(error.into()),
-            // Its queue dropped the frame, it is down, or it refuses this frame: lost, as on a wire.
+            // Its queue dropped the frame, it is down, or it refuses this frame: lost, as on a
+            // wire.
             Err(_) => {
                 self.refused += 1;
                 Ok(Sent::Yes)
@@ -142,7 +153,8 @@ impl Link for PacketLink {
     fn receive(&mut self, _now: Instant, sink: &mut dyn FnMut(RxFrame<'_>)) -> io::Result<usize> {
         match self.batch.receive(&self.fd) {
             Ok(_) => {}
-            Err(Errno::AGAIN | Errno::INTR | Errno::NETDOWN) => return Ok(0),
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(0),
+            Err(Errno::NETDOWN) if !self.is_gone() => return Ok(0),
             // A frame whose offloads the header cannot express.
             Err(Errno::INVAL) => {
                 self.refused += 1;

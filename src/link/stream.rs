@@ -1,12 +1,12 @@
-//! Ethernet frames over a unix stream socket, each with its length in front: four bytes, big-endian.
-//! This is what QEMU (`-netdev stream`), passt, gvproxy and another net's `stream` link speak. It
-//! needs no privilege.
+//! Ethernet frames over a unix stream socket, each with its length in front: four bytes,
+//! big-endian. This is what QEMU (`-netdev stream`), passt, gvproxy and another net's `stream` link
+//! speak. It needs no privilege.
 //!
-//! The peer may come late, go away and come back: a listener waits for the next peer (one at a time;
-//! others wait their turn in the backlog), a connector tries again, at first after 50 ms, at last every
-//! 2 s. Frames meanwhile are lost, as on a cable that is pulled out. No offloads: what goes over the
-//! stream is finished. A length that no frame can have ends the connection, since what follows it
-//! cannot be understood any more.
+//! The peer may come late, go away and come back: a listener waits for the next peer (one at a
+//! time; others wait their turn in the backlog), a connector tries again, at first after 50 ms, at
+//! last every 2 s. Frames meanwhile are lost, as on a cable that is pulled out. No offloads: what
+//! goes over the stream is finished. A length that no frame can have ends the connection, since
+//! what follows it cannot be understood any more.
 use super::{Link, LinkInfo, Medium, Offload, RxChecksum, RxFrame, Sent, TxFrame, fail, mac};
 use crate::base::{Instant, MacAddr, limits, time::Duration};
 use crate::host::Errno;
@@ -152,8 +152,8 @@ impl StreamLink {
         self.pause = PAUSE_FIRST;
     }
 
-    /// The peer has gone, or talks nonsense. The next one is not taken in the same call, so that the
-    /// caller sees `fd` change even if the next file gets the number of this one.
+    /// The peer has gone, or talks nonsense. The next one is not taken in the same call, so that
+    /// the caller sees `fd` change even if the next file gets the number of this one.
     fn end(&mut self, now: Instant) {
         self.peer = None;
         (self.start, self.end) = (0, 0);

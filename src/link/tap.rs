@@ -1,9 +1,10 @@
 //! A TAP interface: a wire between us and the host's kernel, which is the only other station on it.
 //!
-//! An interface that does not exist is created, brought up (and gets the MTU that was asked for), and
-//! is gone with the engine; its addresses on the host's side are the user's: `ip addr add 10.0.0.1/24
-//! dev NAME`. One that exists (`ip tuntap add dev NAME mode tap user YOU`) is used as it is, without
-//! privileges by its owner. Checksums and super-segments are left to the kernel both ways.
+//! An interface that does not exist is created, brought up (and gets the MTU that was asked for),
+//! and is gone with the engine; its addresses on the host's side are the user's: `ip addr add
+//! 10.0.0.1/24 dev NAME`. One that exists (`ip tuntap add dev NAME mode tap user YOU`) is used as
+//! it is, without privileges by its owner. Checksums and super-segments are left to the kernel both
+//! ways.
 use super::{Link, LinkInfo, Medium, Offload, RxFrame, Sent, TxFrame, fail, mac, vnet};
 use crate::base::{Instant, MacAddr};
 use crate::host::{Errno, interface::Interface, tun};
