@@ -351,9 +351,6 @@ impl Peer {
     pub fn udp_send(&mut self, tuple: FourTuple, payload: &[u8]) {
         self.stack.udp_send(clock(), tuple, &Default::default(), payload).unwrap();
     }
-    pub fn is_ours(&self, ip: IpAddr) -> bool {
-        self.stack.is_local(ip)
-    }
 }
 
 /// Reads what there is: `None` at the end of the stream.
