@@ -81,18 +81,7 @@ impl Listeners {
     /// Reads the kernel's list. What is new, and what is no longer there. Nothing changes if the
     /// list cannot be read.
     pub fn refresh(&mut self, net: NetId) -> (Vec<Place>, Vec<Place>) {
-        let mut found: HashMap<Place, Places> = HashMap::new();
-        match kernel_list(net) {
-            Ok(list) => {
-                for (place, slot) in list {
-                    found.entry(place).or_default().add(slot);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the kernel's list of unix sockets cannot be read");
-                return (Vec::new(), Vec::new());
-            }
-        }
+        let Some(found) = survey(net) else { return (Vec::new(), Vec::new()) };
         self.stale = false;
         let fresh = found.keys().filter(|p| !self.map.contains_key(p)).copied().collect();
         let lost = self.map.keys().filter(|p| !found.contains_key(p)).copied().collect();
@@ -103,7 +92,13 @@ impl Listeners {
     /// The places of one address, in the order to be tried.
     pub fn places(&mut self, net: NetId, local: SocketAddr, dual: bool, start: u64) -> Vec<Slot> {
         if self.stale {
-            self.refresh(net);
+            if let Some(found) = survey(net) {
+                // Who has come or gone is for `refresh` to find.
+                for (place, places) in &mut self.map {
+                    *places = found.get(place).copied().unwrap_or_default();
+                }
+                self.stale = false;
+            }
         }
         self.map.get(&(local, dual)).map_or_else(Vec::new, |places| places.in_turn(start))
     }
@@ -147,6 +142,17 @@ pub fn candidates(local: SocketAddr) -> impl Iterator<Item = Place> {
     let any6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
     let wildcard = if local.is_ipv4() { any4 } else { any6 };
     [(SocketAddr::new(local.ip(), port), false), (wildcard, false), (any6, true)].into_iter()
+}
+
+/// Who listens in `net`; `None` if the kernel's list cannot be read.
+fn survey(net: NetId) -> Option<HashMap<Place, Places>> {
+    let list = kernel_list(net)
+        .inspect_err(|error| tracing::warn!(%error, "the list of unix sockets cannot be read"));
+    let mut found: HashMap<Place, Places> = HashMap::new();
+    for (place, slot) in list.ok()? {
+        found.entry(place).or_default().add(slot);
+    }
+    Some(found)
 }
 
 /// The stream listeners of `net`, from the kernel.

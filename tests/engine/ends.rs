@@ -72,22 +72,25 @@ fn bytes_written_before_the_program_is_gone_arrive() {
 
 #[test]
 fn bytes_written_before_a_stop_arrive() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_linger(LIMIT);
     let (fd, conn) = rig.connected(50_000);
     let data = pattern(1 << 20, 7);
     let mut sent = 0;
-    rig.peer.until("1 MiB is written", |_| {
-        sent += write_some(&fd, &data[sent..]);
-        sent == data.len()
+    let mut stuck = 0;
+    rig.peer.until("no more is taken", |_| {
+        let n = write_some(&fd, &data[sent..]);
+        sent += n;
+        stuck = if n == 0 { stuck + 1 } else { 0 };
+        stuck > 100
     });
     drop(fd);
     rig.engine.ask_to_end();
     let mut got = Vec::new();
     rig.peer.until("all bytes", |peer| {
         peer.receive(conn, &mut got);
-        got.len() >= data.len()
+        got.len() >= sent
     });
-    assert!(got == data);
+    assert!(got == data[..sent]);
     let engine = &rig.engine;
     rig.peer.until("the engine ends", |_| engine.has_ended());
 }

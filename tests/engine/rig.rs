@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use understudy::base::addr::IpAddr;
 use understudy::base::rng::Secret;
 use understudy::base::{Cidr, FourTuple, Instant};
 use understudy::engine::{Engine, EngineConfig, EngineError, EngineInterface, Stop};
@@ -91,8 +90,10 @@ pub struct Rig {
     pub peer: Peer,
 }
 
-fn config(brief: &Brief, link: MemoryLink) -> EngineConfig {
+fn config(brief: &Brief, link: MemoryLink, linger: Duration) -> EngineConfig {
     let mut config = EngineConfig::new(brief.clone());
+    // When a test ends, the other host is no longer there to acknowledge anything.
+    config.linger = linger;
     config.interfaces.push(EngineInterface {
         name: "eth0".into(),
         link: Box::new(link),
@@ -104,16 +105,25 @@ fn config(brief: &Brief, link: MemoryLink) -> EngineConfig {
 }
 
 pub fn try_start(brief: &Brief, link: MemoryLink) -> Result<Running, EngineError> {
-    let engine = Engine::start(config(brief, link))?;
+    start_with(brief, link, Duration::from_millis(50))
+}
+
+fn start_with(brief: &Brief, link: MemoryLink, linger: Duration) -> Result<Running, EngineError> {
+    let engine = Engine::start(config(brief, link, linger))?;
     let stop = engine.stop_handle();
     Ok(Running { stop, thread: Some(std::thread::spawn(move || engine.run())) })
 }
 
 impl Rig {
     pub fn new() -> Rig {
+        Rig::with_linger(Duration::from_millis(50))
+    }
+
+    /// With an engine that may take so long to deliver what was written before its end.
+    pub fn with_linger(linger: Duration) -> Rig {
         let brief = fresh_brief();
         let (ours, theirs) = pair(&MemoryConfig::default()).unwrap();
-        let engine = try_start(&brief, ours).unwrap();
+        let engine = start_with(&brief, ours, linger).unwrap();
         Rig { net: NetId(brief.id), brief, engine, peer: Peer::new(theirs) }
     }
 
