@@ -59,7 +59,7 @@ pub fn accept(sock: Sock, flags: i32) -> Result<(Owned, SocketAddr), Errno> {
     let brief = net_env::current();
     loop {
         let (fd, peer) = unix::accept(sock.fd, flags)?;
-        let Some(Role::Endpoint { local, .. }) = role_of(&peer) else {
+        let Some(Role::Endpoint { local, .. } | Role::Wire { local, .. }) = role_of(&peer) else {
             continue; // not a program of any net: its descriptor is closed here
         };
         if !welcome(brief, &sock, &fd) {

@@ -43,7 +43,7 @@ fn writable(sock: &Sock) -> bool {
 pub fn local(sock: &Sock) -> Result<SocketAddr, Errno> {
     if sock.has(Tag::ACCEPTED) {
         return match sock.peer_name().map(|n| n.role) {
-            Some(Role::Endpoint { remote, .. }) => Ok(remote),
+            Some(Role::Endpoint { remote, .. } | Role::Wire { remote, .. }) => Ok(remote),
             _ => Err(Errno::NOTCONN),
         };
     }
@@ -66,7 +66,7 @@ pub(super) fn bound_name(sock: &Sock) -> SocketAddr {
 pub fn remote(sock: &Sock) -> Result<SocketAddr, Errno> {
     let name = if sock.has(Tag::ACCEPTED) { sock.peer_name() } else { sock.own_name() };
     match (name.map(|n| n.role), sock.has(Tag::ACCEPTED)) {
-        (Some(Role::Endpoint { local, .. }), true) => Ok(local),
+        (Some(Role::Endpoint { local, .. } | Role::Wire { local, .. }), true) => Ok(local),
         (Some(Role::Endpoint { remote, .. }), false) => Ok(remote),
         _ => Err(Errno::NOTCONN),
     }
