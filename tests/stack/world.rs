@@ -227,6 +227,17 @@ impl World {
     }
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "at {:?}, {} frames sent", self.now, self.sent.len())?;
+        for stack in &self.stacks {
+            let all: Vec<_> = stack.tcp().connections().collect();
+            writeln!(f, "{all:?} {:?}", counters(stack))?;
+        }
+        Ok(())
+    }
+}
+
 /// `pop_front_if` of newer libraries.
 trait PopFrontIf<T> {
     fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T>;
