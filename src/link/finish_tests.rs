@@ -126,7 +126,7 @@ fn a_partial_checksum_is_completed() {
         let mut out = Vec::new();
         let tx = TxFrame { bytes: frame, offload };
         finish(&tx, Medium::Ethernet, &mut Vec::new(), &mut |f| out.push(f.to_vec()));
-        assert_eq!(out, [right.clone()]);
+        assert_eq!(out, std::slice::from_ref(&right));
         complete_checksum(&mut merged, Medium::Ethernet);
         assert_eq!(merged, right);
     }

@@ -10,7 +10,7 @@
 use super::{Link, LinkInfo, Medium, Offload, RxChecksum, RxFrame, Sent, TxFrame, fail, mac};
 use crate::base::{Instant, MacAddr, limits, time::Duration};
 use crate::host::Errno;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -39,6 +39,8 @@ pub struct StreamLink {
     path: String,
     listener: Option<Listener>,
     peer: Option<OwnedFd>,
+    /// The number that the last peer's file had.
+    last: i32,
     /// When a connector without peer tries again, and how long it waits after that.
     retry: Instant,
     pause: Duration,
@@ -129,6 +131,7 @@ impl StreamLink {
             path: path.into(),
             listener: None,
             peer: None,
+            last: -1,
             retry: Instant::ZERO,
             pause: PAUSE_FIRST,
             input: vec![0; INPUT],
@@ -147,13 +150,17 @@ impl StreamLink {
 
     fn begin(&mut self, peer: OwnedFd) {
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&peer, BUFFER);
+        // A caller that watches numbers must see that this is another file.
+        let again = peer.as_raw_fd() == self.last;
+        let other = again.then(|| rustix::io::fcntl_dupfd_cloexec(&peer, 0).ok()).flatten();
+        let peer = other.unwrap_or(peer);
+        self.last = peer.as_raw_fd();
         self.peer = Some(peer);
         self.counts.connections += 1;
         self.pause = PAUSE_FIRST;
     }
 
-    /// The peer has gone, or talks nonsense. The next one is not taken in the same call, so that
-    /// the caller sees `fd` change even if the next file gets the number of this one.
+    /// The peer has gone, or talks nonsense.
     fn end(&mut self, now: Instant) {
         self.peer = None;
         (self.start, self.end) = (0, 0);

@@ -82,8 +82,8 @@ fn a_listener_takes_the_next_peer() {
     let b = connect(&path(&folder));
     received(&mut a, NOW);
     let listener = a.listener.as_ref().unwrap().fd.as_fd();
-    use std::os::fd::AsRawFd;
     assert_ne!(a.fd().unwrap().as_raw_fd(), listener.as_raw_fd());
+    let number = a.fd().unwrap().as_raw_fd();
     drop(b);
     let mut c = connect(&path(&folder));
     c.send(NOW, &frame(7, 60)).unwrap();
@@ -91,6 +91,7 @@ fn a_listener_takes_the_next_peer() {
     assert!(received(&mut a, NOW).is_empty());
     assert!(!a.is_connected());
     assert_eq!(received(&mut a, NOW), [vec![7; 60]]);
+    assert_ne!(a.fd().unwrap().as_raw_fd(), number, "another file, another number");
     assert_eq!(a.counts.connections, 2);
     assert_eq!(a.counts.lost_without_peer, 1);
 }
