@@ -1,4 +1,5 @@
-//! TCP headers (RFC 9293 3.1) and options (RFC 9293 3.2, 7323, 2018): bytes to [`TcpHeader`] and back.
+//! TCP headers (RFC 9293 3.1) and options (RFC 9293 3.2, 7323, 2018): bytes to [`TcpHeader`] and
+//! back.
 //!
 //! Parsing borrows the payload and copies the few header fields; unknown options are skipped by
 //! their length. Checksums are not this file's business: they need the IP addresses.

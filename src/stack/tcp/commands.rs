@@ -85,8 +85,8 @@ impl Tcp {
         self.table.get(id).map(|conn| conn.tuple)
     }
 
-    /// Takes what fits of `data`; says how many bytes. 0 while the handshake goes on or the buffer is
-    /// full. Errors: why the connection ended, or `NotConnected` after our FIN.
+    /// Takes what fits of `data`; says how many bytes. 0 while the handshake goes on or the buffer
+    /// is full. Errors: why the connection ended, or `NotConnected` after our FIN.
     pub fn send(&mut self, now: Instant, id: ConnId, data: &[u8]) -> Result<usize, NetError> {
         let conn = self.table.get_mut(id).ok_or(NetError::NotConnected)?;
         if let Some(error) = conn.error {

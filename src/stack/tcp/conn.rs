@@ -76,6 +76,8 @@ pub(super) struct SendSide {
     pub limit: usize,
     /// The program closed before the handshake was done.
     pub close_wanted: bool,
+    /// Our FIN is acknowledged, and so everything is.
+    pub delivered: bool,
     /// A SYN (or SYN-ACK) is to be sent now.
     pub syn_due: bool,
     /// A probe (keep-alive or zero window) is to be sent now.
@@ -311,7 +313,8 @@ impl Conn {
 
     /// Everything that the program gave us has been acknowledged, the FIN included.
     pub fn all_acknowledged(&self) -> bool {
-        self.tx.ring.is_empty() && self.tx.una == self.tx.nxt && self.tx.una == self.send_end()
+        let all = || self.tx.una == self.tx.nxt && self.tx.una == self.send_end();
+        self.tx.delivered || (self.state != State::Closed && self.tx.ring.is_empty() && all())
     }
 
     /// The end, with an error or in peace. What was received stays readable.
@@ -417,6 +420,7 @@ impl SendSide {
             ring: Ring::default(),
             limit: SEND_LIMIT_FIRST.min(config.send_buffer),
             close_wanted: false,
+            delivered: false,
             syn_due: false,
             probe_due: false,
             override_due: false,

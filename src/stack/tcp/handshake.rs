@@ -145,8 +145,8 @@ impl Conn {
     }
 }
 
-/// RFC 6528: a keyed hash of the connection plus a clock of 4 us, so that numbers of one 4-tuple grow
-/// and those of others say nothing.
+/// RFC 6528: a keyed hash of the connection plus a clock of 4 us, so that numbers of one 4-tuple
+/// grow and those of others say nothing.
 pub(super) fn initial_sequence(
     secret: &crate::base::rng::Secret,
     tuple: &crate::base::FourTuple,

@@ -2,18 +2,18 @@
 //!
 //! [`Tcp`] is the set of all connections and listeners. Segments come in through
 //! [`Tcp::segment_arrives`], leave through [`Tcp::poll_transmit`]; bytes go through
-//! [`Tcp::send`] and [`Tcp::receive`]; time through [`Tcp::handle_timeout`]. After any of them: poll
-//! `poll_transmit` and `poll_event` until they have no more, and come back at `poll_timeout`.
+//! [`Tcp::send`] and [`Tcp::receive`]; time through [`Tcp::handle_timeout`]. After any of them:
+//! poll `poll_transmit` and `poll_event` until they have no more, and come back at `poll_timeout`.
 //!
 //! | file | concern |
 //! |---|---|
 //! | `api` | words shared with IP, the engine and `ss` |
-//! | `table`, `demux`, `commands` | which connection; segments and time to it; the program's calls |
+//! | `table`, `demux`, `commands` | which connection; what comes to it; the program's calls |
 //! | `conn`, `state`, `seq`, `ring` | a connection's variables, its state table, its buffers |
 //! | `listen`, `handshake` | opening |
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
 //! | `receive`, `reassembly`, `window` | data in, the window offered, ACKs owed |
-//! | `ack`, `rtt`, `recovery`, `sack`, `congestion/` | what ACKs tell, and what follows for sending |
+//! | `ack`, `rtt`, `recovery`, `sack`, `congestion/` | what ACKs tell, and what follows |
 //! | `send`, `retransmit`, `timers`, `keepalive` | what leaves when |
 //! | `close`, `reset`, `icmp` | how it ends |
 //! | `info`, `counters` | what can be seen |

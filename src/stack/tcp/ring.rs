@@ -47,7 +47,7 @@ impl Ring {
         (self.head + offset) & self.buf.len().wrapping_sub(1)
     }
 
-    /// Bytes from `offset`, at most `count` and at most to the end of the valid ones, in two pieces.
+    /// Bytes from `offset`, at most `count`, at most to the end of the valid ones, in two pieces.
     pub fn slices(&self, offset: usize, count: usize) -> [&[u8]; 2] {
         let count = count.min(self.len.saturating_sub(offset));
         if count == 0 {

@@ -1,5 +1,5 @@
-//! SEGMENT ARRIVES in the synchronized states and SYN-RECEIVED: RFC 9293 3.10.7.4, as it is numbered
-//! there, with RFC 7323's PAWS in front and RFC 5961's checks where they belong.
+//! SEGMENT ARRIVES in the synchronized states and SYN-RECEIVED: RFC 9293 3.10.7.4, as it is
+//! numbered there, with RFC 7323's PAWS in front and RFC 5961's checks where they belong.
 use super::api::State;
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
@@ -72,8 +72,8 @@ impl Conn {
         Ok(())
     }
 
-    /// RFC 9293 3.10.7.4, first: the four cases. Like Linux, a segment without data may stand at the
-    /// right edge: so does an ACK of a peer that has filled the window.
+    /// RFC 9293 3.10.7.4, first: the four cases. Like Linux, a segment without data may stand at
+    /// the right edge: so does an ACK of a peer that has filled the window.
     fn check_sequence(&mut self, segment: &mut Segment<'_>) -> Result<(), Verdict> {
         self.simultaneous_syn_ack(segment);
         let (nxt, window) = (self.rx.nxt, self.rx.window());
@@ -202,6 +202,7 @@ impl Conn {
         if !self.go(Cause::FinAcknowledged) {
             return;
         }
+        self.tx.delivered = true;
         match self.state {
             State::TimeWait => self.enter_time_wait(cx),
             State::Closed => self.end(None),

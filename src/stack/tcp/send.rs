@@ -2,8 +2,8 @@
 //! may have something to say, and the segment is cut from the send ring at that moment, as long as
 //! the window, cwnd and the link's segmentation offload (TSO) allow.
 //!
-//! Order: SYN, what was lost, new data and FIN, probes, a bare ACK. Every segment carries the latest
-//! ACK and window.
+//! Order: SYN, what was lost, new data and FIN, probes, a bare ACK. Every segment carries the
+//! latest ACK and window.
 use super::api::{SegmentOut, State};
 use super::conn::{Conn, Cx};
 use super::counters::Count;

@@ -2,8 +2,8 @@
 //! (RFC 9293 3.8.6, RFC 7323 2).
 //!
 //! The right edge never goes back. It starts at 64 KiB and doubles whenever the program has
-//! read a whole window's worth and left nothing behind, up to the configured buffer; memory is taken
-//! only as data really piles up.
+//! read a whole window's worth and left nothing behind, up to the configured buffer; memory is
+//! taken only as data really piles up.
 use super::api::TcpConfig;
 use super::conn::{Conn, Cx, ReceiveSide};
 use crate::wire::tcp::WINDOW_SHIFT_MAX;

@@ -1,1 +1,230 @@
-//! (see below)
+//! What arrives: acceptability, order, windows, ACKs owed, PAWS, blind attacks.
+use super::script::*;
+use crate::base::Instant;
+use crate::stack::tcp::*;
+use crate::wire::tcp::{Flags, Options};
+
+/// After the quick ACKs of the beginning.
+fn settled() -> Script {
+    let mut s = Script::established();
+    s.theirs = 1;
+    for _ in 0..16 {
+        s.put(A, s.theirs, 1, &[0; 10]);
+        s.theirs += 10;
+        s.expect(A, 1, s.theirs, 0);
+    }
+    s.read();
+    s
+}
+
+#[test]
+fn the_first_segments_are_acknowledged_at_once_then_every_second_or_after_40_ms() {
+    let mut s = settled();
+    s.put(A, 161, 1, &[0; 1000]);
+    s.expect_nothing();
+    // RFC 9293 3.8.6.3 (MUST-58): at least every second full segment.
+    s.put(A, 1161, 1, &[0; 1000]);
+    s.expect(A, 1, 2161, 0);
+    s.put(A, 2161, 1, &[0; 1000]);
+    let (ms, _) = s.until_sent();
+    assert_eq!(ms, 40);
+    // An ACK rides on data.
+    s.put(A, 3161, 1, &[0; 10]);
+    s.send(5);
+    s.expect(P.with(A), 1, 3171, 5);
+    s.pass_ms(50);
+    s.expect_nothing();
+}
+
+/// RFC 5681 4.2: one at once for each out-of-order segment, and when a gap is filled.
+#[test]
+fn out_of_order_data_is_kept_and_acknowledged_at_once() {
+    let mut s = settled();
+    s.put(A, 164, 1, b"def");
+    s.put(A, 167, 1, b"ghi");
+    s.put(A, 173, 1, b"mno");
+    for _ in 0..3 {
+        s.expect(A, 1, 161, 0);
+    }
+    s.expect_nothing();
+    assert_eq!(s.status().readable, 0);
+    s.put(A, 161, 1, b"abc");
+    s.expect(A, 1, 170, 0);
+    assert_eq!(s.read(), b"abcdefghi");
+    // Overlap on both sides.
+    s.put(A, 168, 1, b"hijklmno");
+    s.expect(A, 1, 176, 0);
+    assert_eq!(s.read(), b"jklmno");
+}
+
+/// RFC 2018 4.
+#[test]
+fn sack_blocks_report_what_is_beyond_the_gap() {
+    let o = Options { mss: Some(1000), sack_permitted: true, ..Options::default() };
+    let mut s = Script::plain().open_with(o);
+    let block = |l: u32, r: u32| (THEIRS.wrapping_add(l), THEIRS.wrapping_add(r));
+    s.put(A, 11, 1, &[1; 10]);
+    assert_eq!(s.expect(A, 1, 1, 0).header.options.sack_blocks(), [block(11, 21)]);
+    s.put(A, 31, 1, &[1; 10]);
+    let got = s.expect(A, 1, 1, 0);
+    assert_eq!(got.header.options.sack_blocks(), [block(31, 41), block(11, 21)]);
+    s.put(A, 1, 1, &[1; 10]);
+    assert_eq!(s.expect(A, 1, 21, 0).header.options.sack_blocks(), [block(31, 41)]);
+    s.put(A, 21, 1, &[1; 10]);
+    assert_eq!(s.expect(A, 1, 41, 0).header.options.sack_blocks(), []);
+    assert_eq!(s.read(), [1; 40]);
+}
+
+/// RFC 9293 3.10.7.4, first: what is not acceptable is answered by an ACK.
+#[test]
+fn unacceptable_segments() {
+    let mut s = settled();
+    s.put(A, 1, 1, &[0; 10]);
+    s.expect(A, 1, 161, 0);
+    s.put(A, 200_000, 1, &[0; 10]);
+    s.expect(A, 1, 161, 0);
+    // Without data only now and then: two ends that answer each other would never stop.
+    s.pass_ms(500);
+    s.put(A, 160, 1, &[]);
+    s.expect(A, 1, 161, 0);
+    s.put(A, 160, 1, &[]);
+    s.expect_nothing();
+    s.pass_ms(500);
+    s.put(A, 160, 1, &[]);
+    s.expect(A, 1, 161, 0);
+    // Without ACK nothing is taken.
+    s.put(Flags(0), 161, 0, b"x");
+    s.expect_nothing();
+    assert_eq!(s.count("drop_without_ack"), 1);
+}
+
+/// RFC 5961 4.2 and 5.2, with the limit of section 7.
+#[test]
+fn blind_syns_and_acks_are_challenged() {
+    for (flags, seq, ack) in [(S, 161, 0), (S, 9999, 0), (S.with(A), 161, 1), (A, 161, 2)] {
+        let mut s = settled();
+        s.put(flags, seq, ack, b"x");
+        s.expect(A, 1, 161, 0);
+        s.put(flags, seq, ack, b"x");
+        s.expect_nothing();
+        s.expect_state(State::Established);
+        assert_eq!(s.status().readable, 0);
+    }
+    let mut s = settled();
+    // Older than the largest window ever offered.
+    s.put(A, 161, 0u32.wrapping_sub(60_000), b"x");
+    s.expect(A, 1, 161, 0);
+    assert_eq!(s.status().readable, 0);
+    // An old but possible ACK: the data counts.
+    s.put(A, 161, 0, b"x");
+    assert_eq!(s.status().readable, 1);
+}
+
+/// RFC 7323 5.
+#[test]
+fn paws_drops_what_is_older_than_the_last_timestamp() {
+    let mut s = Script::with(TcpConfig { window_scaling: false, ..TcpConfig::default() });
+    s.stamp = Some(5_000);
+    let mut s = s.open();
+    s.stamp = Some(6_000);
+    s.put(A, 1, 1, b"a");
+    assert_eq!(s.expect(A, 1, 2, 0).header.options.timestamps.unwrap().1, 6_000);
+    s.stamp = Some(5_999);
+    s.put(A, 2, 1, b"b");
+    s.expect(A, 1, 2, 0);
+    assert_eq!(s.count("drop_paws"), 1);
+    // Resets are not subject to it.
+    s.put(R, 2, 0, &[]);
+    s.expect_state(State::Closed);
+}
+
+/// RFC 7323 4.3: a segment beyond a gap does not set TS.Recent.
+#[test]
+fn the_echoed_timestamp_is_of_the_segment_that_is_acknowledged() {
+    let mut s = Script::with(TcpConfig { window_scaling: false, ..TcpConfig::default() });
+    s.stamp = Some(10);
+    let mut s = s.open();
+    s.stamp = Some(30);
+    s.put(A, 5, 1, b"efgh");
+    assert_eq!(s.expect(A, 1, 1, 0).header.options.timestamps.unwrap().1, 10);
+    s.stamp = Some(20);
+    s.put(A, 1, 1, b"abcd");
+    assert_eq!(s.expect(A, 1, 9, 0).header.options.timestamps.unwrap().1, 20);
+}
+
+#[test]
+fn the_window_closes_and_opens_in_useful_steps() {
+    let config = TcpConfig { receive_buffer: 4000, ..plain_config() };
+    let mut s = Script::with(config).open();
+    let mut seq = 1;
+    for left in [3000, 2000, 1000, 0] {
+        s.put(A, seq, 1, &[0; 1000]);
+        seq += 1000;
+        assert_eq!(s.expect(A, 1, seq, 0).header.window, left);
+    }
+    // A probe of one byte is not taken, and answered; its ACK counts.
+    s.send(7);
+    s.expect(P.with(A), 1, seq, 7);
+    s.put(A, seq, 8, b"x");
+    assert_eq!(s.expect(A, 8, seq, 0).header.window, 0);
+    assert!(s.status().all_acknowledged);
+    // RFC 9293 3.8.6.2.2: not a byte at a time.
+    let id = s.id();
+    s.tcp.consume(s.now, id, 999);
+    s.expect_nothing();
+    s.tcp.consume(s.now, id, 1);
+    assert_eq!(s.expect(A, 8, seq, 0).header.window, 1000);
+    s.tcp.consume(s.now, id, 3000);
+    assert_eq!(s.expect(A, 8, seq, 0).header.window, 4000);
+}
+
+#[test]
+fn data_beyond_the_window_is_cut_off() {
+    let config = TcpConfig { receive_buffer: 1500, ..plain_config() };
+    let mut s = Script::with(config).open();
+    s.put(F.with(A), 1, 1, &[7; 2000]);
+    s.expect(A, 1, 1501, 0);
+    assert_eq!(s.read(), [7; 1500]);
+    s.expect_state(State::Established);
+}
+
+#[test]
+fn the_offered_window_grows_to_the_buffer_while_the_program_keeps_up() {
+    let mut s = Script::with(TcpConfig { timestamps: false, ..TcpConfig::default() })
+        .open_with(Options { mss: Some(1000), window_shift: Some(2), ..Options::default() });
+    let (mut seq, mut last, mut edge) = (1, 0, 0);
+    for _ in 0..5000 {
+        s.put(A, seq, 1, &[0; 1000]);
+        seq += 1000;
+        s.read();
+        while let Some(got) = s.get() {
+            last = u32::from(got.header.window) << 6;
+            let now = got.header.ack.wrapping_sub(THEIRS) + last;
+            assert!(now + 64 > edge, "the right edge went back");
+            edge = now;
+        }
+    }
+    assert!(last > 2_000_000, "{last}");
+}
+
+/// The number of separate ranges is limited; what does not fit comes again.
+#[test]
+fn too_many_gaps() {
+    let mut s = Script::established();
+    for i in 0..100 {
+        s.put(A, 10 + i * 2, 1, b"x");
+    }
+    while s.get().is_some() {}
+    assert_eq!(s.count("drop_out_of_order_full"), 36);
+    s.put(A, 1, 1, &[0; 300]);
+    assert_eq!(s.read().len(), 300);
+    assert_eq!(s.now, Instant::from_millis(1_000_000));
+}
+
+/// Urgent data stays in line.
+#[test]
+fn urgent_data_is_data() {
+    let mut s = Script::established();
+    s.put(A.with(Flags::URG), 1, 1, b"now!");
+    assert_eq!(s.read(), b"now!");
+}

@@ -311,7 +311,7 @@ fn random_runs() {
     let one = std::env::var("UNDERSTUDY_SEED").ok().and_then(|s| s.parse::<u64>().ok());
     let seeds = match one {
         Some(seed) => seed..seed + 1,
-        None => 0..20000,
+        None => 0..4000,
     };
     for seed in seeds {
         let outcome = std::panic::catch_unwind(|| {
