@@ -84,7 +84,9 @@ fn start(sock: Sock, address: SocketAddr, given: &[u8]) -> Result<(), Errno> {
         Destination::Local if brief.loopback == Loopback::Direct => {
             connect_local::connect(sock, remote)
         }
-        Destination::Local => connect_wire::connect(sock, remote, remote.ip()),
+        Destination::Local => {
+            connect_wire::connect(sock, remote, connect_local::source_for(remote.ip()))
+        }
         Destination::Wire { source } => connect_wire::connect(sock, remote, source),
         Destination::Outside => match brief.outside {
             Outside::Unreachable => Err(Errno::NETUNREACH),

@@ -8,7 +8,7 @@ use super::net_env;
 use super::object::{Sock, address_of};
 use super::replace;
 use super::tag::Tag;
-use crate::base::addr::SocketAddr;
+use crate::base::addr::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::base::time::Duration;
 use crate::host::{Errno, clock, fd, message, unix};
 use crate::net::brief::Users;
@@ -19,7 +19,7 @@ const FULL_WAIT: Duration = Duration::from_millis(50);
 
 /// Connects to `remote`, an address of this net.
 pub fn connect(sock: Sock, remote: SocketAddr) -> Result<(), Errno> {
-    let sock = endpoint::become_endpoint(sock, remote, remote.ip())?;
+    let sock = endpoint::become_endpoint(sock, remote, source_for(remote.ip()))?;
     let nonblocking = fd::is_nonblocking(sock.fd);
     match reach(&sock, remote, nonblocking) {
         Ok(()) => connected(sock, nonblocking),
@@ -27,6 +27,14 @@ pub fn connect(sock: Sock, remote: SocketAddr) -> Result<(), Errno> {
         Err(Errno::AGAIN) => fail_late(sock, Errno::TIMEDOUT),
         Err(errno @ Errno::CONNREFUSED) if nonblocking => fail_late(sock, errno),
         Err(errno) => Err(errno),
+    }
+}
+
+/// As Linux routes: from the address that is connected to, but all of 127/8 from 127.0.0.1.
+pub fn source_for(remote: IpAddr) -> IpAddr {
+    match remote {
+        IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        other => other,
     }
 }
 

@@ -56,6 +56,9 @@ pub fn accept(sock: Sock, flags: i32) -> Result<(Owned, SocketAddr), Errno> {
     if sock.has(Tag::DGRAM) {
         return Err(Errno::OPNOTSUPP);
     }
+    if !sock.has(Tag::LISTENING) {
+        return Err(Errno::INVAL);
+    }
     let brief = net_env::current();
     loop {
         let (fd, peer) = unix::accept(sock.fd, flags)?;

@@ -88,7 +88,13 @@ pub fn not_received(fd: Raw, answer: Result<usize, Errno>) -> Result<usize, Errn
             let reset = answer.is_err();
             match stream_error::end_reason(&mut sock, reset) {
                 Some(errno) => Err(errno),
-                None => answer,
+                None => {
+                    if reset {
+                        // The program knows of it: what it writes now is EPIPE at once.
+                        sock.add(Tag::WROTE_AFTER_CLOSE);
+                    }
+                    answer
+                }
             }
         }
         _ => answer,
@@ -146,8 +152,12 @@ pub fn shutdown(mut sock: Sock, how: i32) -> Result<(), Errno> {
         _ => return Err(Errno::INVAL),
     };
     if sock.has(Tag::LISTENING) {
-        // SHUT_WR means nothing to a listener; any other ends it.
-        return if how == libc::SHUT_WR { Ok(()) } else { unix::shutdown(sock.fd, how) };
+        // SHUT_WR means nothing to a listener; any other ends it, though it stays bound.
+        if how != libc::SHUT_WR {
+            unix::shutdown(sock.fd, libc::SHUT_RDWR)?;
+            sock.remove(Tag::LISTENING);
+        }
+        return Ok(());
     }
     if !sock.has(Tag::CONNECTED) || sock.has(Tag::FAILED) || super::names::peer_name(&sock).is_err()
     {
