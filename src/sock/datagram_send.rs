@@ -15,6 +15,7 @@ use super::replace;
 use super::sockaddr;
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, SocketAddr};
+use crate::net::brief::Outside;
 use crate::host::{
     Errno, clock,
     fd::{Raw, is_nonblocking},
@@ -36,12 +37,17 @@ const PATIENCE_NONBLOCKING: Duration = Duration::from_micros(200);
 
 /// sendto(2), sendmsg(2), write(2). `to` is as the program gave it (perhaps v4-mapped).
 pub fn send(
-    sock: Sock,
+    mut sock: Sock,
     payload: Payload,
     to: Option<SocketAddr>,
     control: UserSlice,
     flags: i32,
 ) -> Result<usize, Errno> {
+    // Linux binds before it looks at anything else; a socket that may have to become the kernel's
+    // stays as it is until we know.
+    if !sock.has(Tag::BOUND) && net_env::usable()?.outside != Outside::Host {
+        bind::autobind(&mut sock)?;
+    }
     // MSG_MORE would join datagrams; nothing here could take them apart again.
     if flags & (libc::MSG_OOB | libc::MSG_MORE) != 0 {
         return Err(Errno::OPNOTSUPP);
@@ -101,18 +107,12 @@ fn to_address(mut sock: Sock, outgoing: Outgoing, to: SocketAddr) -> Result<usiz
     if to.port() == 0 {
         return Err(Errno::INVAL);
     }
-    if !sock.has(Tag::BOUND) && net_env::usable()?.routes.is_empty() {
-        let route = datagram_route::find(&sock, to, outgoing.source)?;
-        if route != Route::Outside {
-            bind::autobind(&mut sock)?;
-        }
-        return along(&sock, outgoing, &route, to);
-    }
-    if !sock.has(Tag::BOUND) {
+    let mut route = datagram_route::find(&sock, to, outgoing.source)?;
+    if !sock.has(Tag::BOUND) && route != Route::Outside {
         bind::autobind(&mut sock)?;
+        // The route of a datagram for the wire has our port in it.
+        route = datagram_route::find(&sock, to, outgoing.source)?;
     }
-    // The route of a datagram for the wire has our port in it.
-    let route = datagram_route::find(&sock, to, outgoing.source)?;
     along(&sock, outgoing, &route, to)
 }
 

@@ -7,6 +7,7 @@ use super::control::{Request, may_join};
 use super::name::{NetId, Role};
 use super::net_env;
 use super::object::{Sock, role_of};
+use super::options;
 use super::replace;
 use super::tag::Tag;
 use crate::base::addr::SocketAddr;
@@ -107,5 +108,8 @@ fn adopt(brief: &Brief, listener: &Sock, fd: i32, remote: SocketAddr) -> Result<
         replace::copy_options(listener.fd, fd);
     }
     class::set(fd, Class::Stream);
+    if wire {
+        options::tell_inherited(&sock);
+    }
     Ok(sock)
 }

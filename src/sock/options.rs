@@ -1,49 +1,399 @@
 //! getsockopt and setsockopt on socket objects.
+//!
+//! | options | where they are |
+//! |---|---|
+//! | of `SOL_SOCKET` | in the kernel's file, but for those that a unix socket has otherwise |
+//! | `TCP_NODELAY`, `TCP_CORK`, `IPV6_V6ONLY`, `SO_REUSEPORT` | in the tag |
+//! | the rest of [`super::options_table`], `TCP_CONGESTION` | in the annex |
+//!
+//! Those of a wire connection go to the engine too. Errors and lengths as Linux 6.18.
+use super::annex::{Annex, Key};
+use super::connect_wire;
+use super::control::{OptionKind, WireOption};
+use super::datagram;
+use super::names;
+use super::net_env;
 use super::object::Sock;
+use super::options_table::{self, IntOption, Rule};
 use super::stream_error;
 use super::tag::Tag;
+use super::tcp_info;
+use crate::base::FourTuple;
 use crate::host::{Errno, option, usermem::UserSlice};
+use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
+
+/// Names that `libc` lacks.
+const SO_PASSPIDFD: i32 = 76;
+const SO_PEERPIDFD: i32 = 77;
+const SO_PASSRIGHTS: i32 = 83;
+/// Congestion control that the engine knows; the first is what it takes itself.
+const CONGESTION: [&str; 2] = ["newreno", "reno"];
+/// `TCP_CA_NAME_MAX`.
+const CONGESTION_SIZE: usize = 16;
+/// The MTU of `lo`: IPv4 cannot use all of its 65536.
+const LOOPBACK_MTU: i32 = 65_536;
+/// What a wire is taken to have; each link has its own, which only the engine knows.
+const WIRE_MTU: i32 = 1_500;
 
 /// getsockopt(2): writes to `value` (as long as the program's `optlen`); the new `optlen`.
 pub fn get(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<usize, Errno> {
-    let flag = |f| i32::from(sock.has(f));
-    let int = match (level, name) {
-        (libc::SOL_SOCKET, libc::SO_ERROR) if !sock.has(Tag::DGRAM) => stream_error::take(sock),
-        (libc::SOL_SOCKET, libc::SO_REUSEPORT) => flag(Tag::REUSEPORT),
-        (libc::SOL_SOCKET, libc::SO_DOMAIN) if sock.has(Tag::IPV6) => libc::AF_INET6,
-        (libc::SOL_SOCKET, libc::SO_DOMAIN) => libc::AF_INET,
-        (libc::SOL_SOCKET, libc::SO_PROTOCOL) if sock.has(Tag::DGRAM) => libc::IPPROTO_UDP,
-        (libc::SOL_SOCKET, libc::SO_PROTOCOL) => libc::IPPROTO_TCP,
-        (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY) => flag(Tag::V6ONLY),
-        (libc::IPPROTO_TCP, libc::TCP_NODELAY) => flag(Tag::NODELAY),
-        (libc::IPPROTO_TCP, libc::TCP_MAXSEG) => 1448,
-        (libc::IPPROTO_TCP, _) => 0,
-        _ => return option::get_user(sock.fd, level, name, value),
+    let int = match level {
+        SOL_SOCKET => return get_socket(sock, name, value),
+        IPPROTO_TCP if !sock.has(Tag::DGRAM) => match name {
+            libc::TCP_INFO => return tcp_info::get(&sock, value),
+            libc::TCP_CONGESTION => return value.write(&congestion(&sock)),
+            libc::TCP_MAXSEG => segment_size(&sock),
+            // Nothing loaded, nothing to tell.
+            libc::TCP_ULP | libc::TCP_CC_INFO => return Ok(0),
+            _ => get_int(&sock, level, name)?,
+        },
+        IPPROTO_IP => match name {
+            libc::IP_MTU => mtu(&sock)?,
+            libc::IP_OPTIONS => return Ok(0),
+            libc::IP_MULTICAST_IF => {
+                let address = annex_int(&sock, level, name).unwrap_or(0);
+                return value.write(&address.to_ne_bytes());
+            }
+            _ => get_int(&sock, level, name)?,
+        },
+        IPPROTO_IPV6 if sock.has(Tag::IPV6) => match name {
+            libc::IPV6_MTU => mtu(&sock)?,
+            _ => get_int(&sock, level, name)?,
+        },
+        IPPROTO_UDP if sock.has(Tag::DGRAM) => return Err(Errno::NOPROTOOPT),
+        // The level of another protocol.
+        _ if sock.has(Tag::IPV6) => return Err(Errno::NOPROTOOPT),
+        _ => return Err(Errno::OPNOTSUPP),
     };
+    // ip(7): a byte is enough for a value that fits (ip_getsockopt).
+    if level == IPPROTO_IP && (1..4).contains(&value.len()) && (0..=255).contains(&int) {
+        return value.first(1).write(&[int as u8]);
+    }
     value.write(&int.to_ne_bytes())
 }
 
 /// setsockopt(2).
-pub fn set(mut sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Errno> {
-    let flag = match (level, name) {
-        (libc::SOL_SOCKET, libc::SO_REUSEPORT) => Tag::REUSEPORT,
-        (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY) => Tag::V6ONLY,
-        (libc::IPPROTO_TCP, libc::TCP_NODELAY) => Tag::NODELAY,
-        (libc::IPPROTO_TCP | libc::IPPROTO_IP | libc::IPPROTO_IPV6, _) => return Ok(()),
-        _ => {
-            option::set_user(sock.fd, level, name, value)?;
-            sock.add(Tag::OPTIONS);
-            return Ok(());
+pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Errno> {
+    let stream = !sock.has(Tag::DGRAM);
+    match (level, name) {
+        (SOL_SOCKET, _) => set_socket(sock, name, value),
+        (IPPROTO_TCP, libc::TCP_CONGESTION) if stream => set_congestion(sock, value),
+        (IPPROTO_TCP, libc::TCP_ULP) if stream => Err(Errno::NOENT),
+        (IPPROTO_TCP, libc::TCP_REPAIR) if stream => Err(Errno::PERM),
+        (IPPROTO_TCP, _) if stream => set_int(sock, level, name, int_of(value)?),
+        (IPPROTO_IP, libc::IP_MULTICAST_IF) => set_multicast_interface(sock, value),
+        (IPPROTO_IP, libc::IP_ADD_MEMBERSHIP | libc::IP_ADD_SOURCE_MEMBERSHIP) => {
+            membership(&sock, value, 8, Errno::NODEV)
         }
-    };
-    match i32::from_ne_bytes(value.read_array()?) {
-        0 => sock.remove(flag),
-        _ => sock.add(flag),
+        (IPPROTO_IP, libc::IP_DROP_MEMBERSHIP | libc::IP_DROP_SOURCE_MEMBERSHIP) => {
+            membership(&sock, value, 8, Errno::ADDRNOTAVAIL)
+        }
+        (IPPROTO_IP, libc::IP_TRANSPARENT) => Err(Errno::PERM),
+        (IPPROTO_IP, _) => {
+            let int = match value.len() {
+                0 if name == libc::IP_TOS => 0,
+                0 => return Err(Errno::INVAL),
+                // A byte will do (ip_setsockopt).
+                1..4 => i32::from(value.read_array::<1>()?[0]),
+                _ => int_of(value)?,
+            };
+            set_int(sock, level, name, int)
+        }
+        (IPPROTO_IPV6, _) if !sock.has(Tag::IPV6) => Err(Errno::NOPROTOOPT),
+        (IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP) => membership(&sock, value, 20, Errno::NODEV),
+        (IPPROTO_IPV6, libc::IPV6_DROP_MEMBERSHIP) => {
+            membership(&sock, value, 20, Errno::ADDRNOTAVAIL)
+        }
+        (IPPROTO_IPV6, _) => set_int(sock, level, name, int_of(value)?),
+        _ => Err(Errno::NOPROTOOPT),
     }
-    Ok(())
+}
+
+fn int_of(value: UserSlice) -> Result<i32, Errno> {
+    value.read_array().map(i32::from_ne_bytes)
+}
+
+/// Where a flag of the tag is an option.
+fn flag_of(sock: &Sock, level: i32, name: i32) -> Option<u64> {
+    match (level, name) {
+        (SOL_SOCKET, libc::SO_REUSEPORT) => Some(Tag::REUSEPORT),
+        (IPPROTO_TCP, libc::TCP_NODELAY) => Some(Tag::NODELAY),
+        (IPPROTO_TCP, libc::TCP_CORK) => Some(Tag::CORK),
+        (IPPROTO_IPV6, libc::IPV6_V6ONLY) if sock.has(Tag::IPV6) => Some(Tag::V6ONLY),
+        _ => None,
+    }
+}
+
+fn annex_int(sock: &Sock, level: i32, name: i32) -> Option<i32> {
+    if !sock.has(Tag::ANNEX) {
+        return None;
+    }
+    Annex::of(sock).int(Key::option(level, name)?)
+}
+
+fn entry(sock: &Sock, level: i32, name: i32) -> Result<&'static IntOption, Errno> {
+    options_table::find(level, name, sock.has(Tag::DGRAM), sock.has(Tag::IPV6))
+        .ok_or(Errno::NOPROTOOPT)
+}
+
+fn get_int(sock: &Sock, level: i32, name: i32) -> Result<i32, Errno> {
+    if let Some(flag) = flag_of(sock, level, name) {
+        return Ok(i32::from(sock.has(flag)));
+    }
+    let option = entry(sock, level, name)?;
+    Ok(annex_int(sock, level, name).unwrap_or(option.default))
+}
+
+fn set_int(mut sock: Sock, level: i32, name: i32, value: i32) -> Result<(), Errno> {
+    if let Some(flag) = flag_of(&sock, level, name) {
+        if flag == Tag::V6ONLY && sock.has(Tag::BOUND | Tag::CONNECTED) {
+            return Err(Errno::INVAL);
+        }
+        if value == 0 { sock.remove(flag) } else { sock.add(flag) }
+        let kind = match flag {
+            Tag::NODELAY => OptionKind::NoDelay,
+            Tag::CORK => OptionKind::Cork,
+            _ => return Ok(()),
+        };
+        return tell_engine(&sock, kind, u32::from(value != 0));
+    }
+    let option = entry(&sock, level, name)?;
+    let mut kept = option.check(value)?;
+    if name_is_tos(option) && !sock.has(Tag::DGRAM) {
+        kept &= !3; // ECN is TCP's own (RFC 3168 6.1)
+    }
+    keep(&mut sock, level, name, &[kept as u32])?;
+    match option.wire {
+        Some((kind, factor)) => tell_engine(&sock, kind, (kept as u32).saturating_mul(factor)),
+        None => Ok(()),
+    }
+}
+
+fn name_is_tos(option: &IntOption) -> bool {
+    option.rule == Rule::Tos
+        || (option.level == IPPROTO_IPV6 && option.name == libc::IPV6_TCLASS)
+}
+
+fn keep(sock: &mut Sock, level: i32, name: i32, words: &[u32]) -> Result<(), Errno> {
+    let mut annex = Annex::of(sock);
+    annex.set(Key::option(level, name).ok_or(Errno::NOPROTOOPT)?, words)?;
+    annex.store(sock)
+}
+
+/// Tells the engine, if it holds the other end. An engine that has gone ends the connection anyway.
+fn tell_engine(sock: &Sock, kind: OptionKind, value: u32) -> Result<(), Errno> {
+    if sock.has(Tag::DGRAM) || !sock.has(Tag::WIRE) {
+        return Ok(());
+    }
+    match tuple(sock).map(|tuple| connect_wire::set_option(tuple, kind, value)) {
+        Ok(Err(Errno::NETDOWN | Errno::NOTCONN)) | Err(_) => Ok(()),
+        Ok(answer) => answer,
+    }
+}
+
+fn tuple(sock: &Sock) -> Result<FourTuple, Errno> {
+    Ok(FourTuple { local: names::local(sock)?, remote: names::remote(sock)? })
 }
 
 /// Options that were set before connect and that the engine must know.
-pub fn wire_options(_sock: &Sock) -> Vec<super::control::WireOption> {
-    Vec::new()
+pub fn wire_options(sock: &Sock) -> Vec<WireOption> {
+    let mut list = Vec::new();
+    let mut add = |kind, value| list.push(WireOption { kind, value });
+    if sock.has(Tag::NODELAY) {
+        add(OptionKind::NoDelay, 1);
+    }
+    if sock.has(Tag::CORK) {
+        add(OptionKind::Cork, 1);
+    }
+    if sock.has(Tag::OPTIONS) {
+        if option::get_int(sock.fd, SOL_SOCKET, libc::SO_KEEPALIVE) == Ok(1) {
+            add(OptionKind::KeepAlive, 1);
+        }
+        if lingers_zero(sock) {
+            add(OptionKind::LingerZero, 1);
+        }
+    }
+    if sock.has(Tag::ANNEX) {
+        let annex = Annex::of(sock);
+        for (option, kind, factor) in options_table::of_the_wire() {
+            let key = Key::option(option.level, option.name);
+            if let Some(value) = key.and_then(|key| annex.int(key)) {
+                add(kind, (value as u32).saturating_mul(factor));
+            }
+        }
+    }
+    list
+}
+
+/// What an accepted wire connection has from its listener, told to the engine.
+pub fn tell_inherited(sock: &Sock) {
+    for WireOption { kind, value } in wire_options(sock) {
+        let _ = tell_engine(sock, kind, value);
+    }
+}
+
+fn lingers_zero(sock: &Sock) -> bool {
+    let mut linger = [0; 8];
+    // struct linger: l_onoff, l_linger.
+    option::get(sock.fd, SOL_SOCKET, libc::SO_LINGER, &mut linger).is_ok()
+        && linger[..4] != [0; 4]
+        && linger[4..] == [0; 4]
+}
+
+fn get_socket(sock: Sock, name: i32, value: UserSlice) -> Result<usize, Errno> {
+    let datagram = sock.has(Tag::DGRAM);
+    let int = match name {
+        libc::SO_ERROR if datagram => datagram::take_error(&sock),
+        libc::SO_ERROR => stream_error::take(sock),
+        libc::SO_REUSEPORT => i32::from(sock.has(Tag::REUSEPORT)),
+        libc::SO_DOMAIN if sock.has(Tag::IPV6) => libc::AF_INET6,
+        libc::SO_DOMAIN => libc::AF_INET,
+        libc::SO_PROTOCOL if datagram => IPPROTO_UDP,
+        libc::SO_PROTOCOL => IPPROTO_TCP,
+        libc::SO_MAX_PACING_RATE => return get_pacing_rate(&sock, value),
+        // No process is at the other end of a network.
+        libc::SO_PEERCRED => {
+            let nobody = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+            return value.write(&nobody);
+        }
+        libc::SO_PEERGROUPS | SO_PEERPIDFD => return Err(Errno::NODATA),
+        libc::SO_PEERSEC => return Err(Errno::NOPROTOOPT),
+        libc::SO_PASSCRED | libc::SO_PASSSEC | SO_PASSPIDFD | SO_PASSRIGHTS => {
+            return Err(Errno::OPNOTSUPP);
+        }
+        // The program attached none: the annex is not its business.
+        libc::SO_ATTACH_FILTER => return Ok(0),
+        _ => return option::get_user(sock.fd, SOL_SOCKET, name, value),
+    };
+    value.write(&int.to_ne_bytes())
+}
+
+fn set_socket(mut sock: Sock, name: i32, value: UserSlice) -> Result<(), Errno> {
+    match name {
+        libc::SO_REUSEPORT => return set_int(sock, SOL_SOCKET, name, int_of(value)?),
+        libc::SO_MAX_PACING_RATE => return set_pacing_rate(sock, value),
+        libc::SO_PASSCRED | libc::SO_PASSSEC | SO_PASSPIDFD | SO_PASSRIGHTS => {
+            return Err(Errno::OPNOTSUPP);
+        }
+        libc::SO_DETACH_FILTER => return Err(Errno::NOENT),
+        // The filter is the annex's place.
+        libc::SO_ATTACH_FILTER
+        | libc::SO_ATTACH_BPF
+        | libc::SO_ATTACH_REUSEPORT_CBPF
+        | libc::SO_ATTACH_REUSEPORT_EBPF
+        | libc::SO_LOCK_FILTER => return Err(Errno::NOPROTOOPT),
+        _ => {}
+    }
+    option::set_user(sock.fd, SOL_SOCKET, name, value)?;
+    sock.add(Tag::OPTIONS);
+    match name {
+        libc::SO_KEEPALIVE => {
+            tell_engine(&sock, OptionKind::KeepAlive, u32::from(int_of(value)? != 0))
+        }
+        libc::SO_LINGER => {
+            tell_engine(&sock, OptionKind::LingerZero, u32::from(lingers_zero(&sock)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The tag lives in the kernel's value; the program's is kept in the annex, and has no effect.
+fn get_pacing_rate(sock: &Sock, value: UserSlice) -> Result<usize, Errno> {
+    let key = Key::option(SOL_SOCKET, libc::SO_MAX_PACING_RATE).ok_or(Errno::NOPROTOOPT)?;
+    let rate = match Annex::of(sock).get(key) {
+        Some([low, high]) => u64::from(*low) | u64::from(*high) << 32,
+        _ => u64::MAX,
+    };
+    if value.len() >= 8 {
+        return value.write(&rate.to_ne_bytes());
+    }
+    value.write(&u32::try_from(rate).unwrap_or(u32::MAX).to_ne_bytes())
+}
+
+fn set_pacing_rate(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
+    let rate = match value.len() {
+        8.. => u64::from_ne_bytes(value.read_array()?),
+        _ => match u32::from_ne_bytes(value.read_array()?) {
+            u32::MAX => u64::MAX,
+            rate => u64::from(rate),
+        },
+    };
+    let words = [rate as u32, (rate >> 32) as u32];
+    keep(&mut sock, SOL_SOCKET, libc::SO_MAX_PACING_RATE, &words)
+}
+
+/// The name of the congestion control, as Linux writes it: 16 bytes.
+fn congestion(sock: &Sock) -> [u8; CONGESTION_SIZE] {
+    let index = annex_int(sock, IPPROTO_TCP, libc::TCP_CONGESTION).unwrap_or(0);
+    let name = CONGESTION.get(index as usize).unwrap_or(&CONGESTION[0]);
+    let mut bytes = [0; CONGESTION_SIZE];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    bytes
+}
+
+fn set_congestion(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
+    let mut bytes = [0; CONGESTION_SIZE];
+    let value = value.first(CONGESTION_SIZE - 1);
+    if value.is_empty() {
+        return Err(Errno::INVAL);
+    }
+    let len = value.read(&mut bytes)?;
+    let name = bytes[..len].split(|b| *b == 0).next().unwrap_or_default();
+    let index = CONGESTION.iter().position(|c| c.as_bytes() == name).ok_or(Errno::NOENT)?;
+    keep(&mut sock, IPPROTO_TCP, libc::TCP_CONGESTION, &[index as u32])
+}
+
+/// `TCP_MAXSEG`: what was asked for; of a connection, what it sends.
+fn segment_size(sock: &Sock) -> i32 {
+    let asked = || annex_int(sock, IPPROTO_TCP, libc::TCP_MAXSEG);
+    if sock.has(Tag::CONNECTED) && !sock.has(Tag::CONNECTING | Tag::FAILED) {
+        return tcp_info::segment_size(sock);
+    }
+    asked().unwrap_or(536)
+}
+
+/// `IP_MTU` and `IPV6_MTU`: of the path of a connected socket.
+fn mtu(sock: &Sock) -> Result<i32, Errno> {
+    if !sock.has(Tag::CONNECTED) {
+        return Err(Errno::NOTCONN);
+    }
+    match (sock.has(Tag::WIRE), sock.has(Tag::IPV6)) {
+        (true, _) => Ok(WIRE_MTU),
+        (false, true) => Ok(LOOPBACK_MTU),
+        (false, false) => Ok(LOOPBACK_MTU - 1),
+    }
+}
+
+/// `IP_MULTICAST_IF`: `struct in_addr`, `ip_mreq` or `ip_mreqn`; only the net's own addresses.
+fn set_multicast_interface(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
+    if !sock.has(Tag::DGRAM) {
+        return Err(Errno::INVAL);
+    }
+    let address: [u8; 4] = match value.len() {
+        0..4 => return Err(Errno::INVAL),
+        4..8 => value.read_array()?,
+        _ => value.skip(4).read_array()?,
+    };
+    let ip = core::net::Ipv4Addr::from(address);
+    if !ip.is_unspecified() && !net_env::current().is_own(ip.into()) {
+        return Err(Errno::ADDRNOTAVAIL);
+    }
+    let word = u32::from_ne_bytes(address);
+    keep(&mut sock, IPPROTO_IP, libc::IP_MULTICAST_IF, &[word])
+}
+
+/// Joining and leaving groups: no interface here takes part in multicast, so that a join answers
+/// what Linux answers where that is so, and leaving finds nothing joined.
+fn membership(sock: &Sock, value: UserSlice, least: usize, answer: Errno) -> Result<(), Errno> {
+    if !sock.has(Tag::DGRAM) {
+        return Err(Errno::PROTO);
+    }
+    if value.len() < least {
+        return Err(Errno::INVAL);
+    }
+    let group = match least {
+        8 => core::net::IpAddr::from(value.read_array::<4>()?),
+        _ => core::net::IpAddr::from(value.read_array::<16>()?),
+    };
+    Err(if group.is_multicast() { answer } else { Errno::INVAL })
 }
