@@ -23,7 +23,8 @@ pub fn find() -> Result<PathBuf> {
     }
     let exe = std::env::current_exe()?.canonicalize()?;
     let here = exe.parent().unwrap_or(Path::new("/"));
-    for place in [here.join(FILE), here.join("../lib").join(FILE)] {
+    // cargo leaves it in `deps` when only the tool was asked for.
+    for place in [here.join(FILE), here.join("deps").join(FILE), here.join("../lib").join(FILE)] {
         if place.is_file() {
             return preloadable(place.canonicalize()?);
         }
