@@ -105,4 +105,5 @@ const TOP: &str = "\
 #include <sys/uio.h>
 #include <time.h>
 
-struct mmsghdr;";
+struct mmsghdr;
+struct timespec;";

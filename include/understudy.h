@@ -12,6 +12,7 @@
 #include <time.h>
 
 struct mmsghdr;
+struct timespec;
 
 #ifndef UNDERSTUDY_H
 #define UNDERSTUDY_H

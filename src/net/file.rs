@@ -153,14 +153,19 @@ pub fn parse(text: &str, file: &str) -> Result<NetConfig, ConfigError> {
     convert(raw).map_err(|wrong| place(text, file, wrong))
 }
 
+/// The nearest place at or before `at` where a character begins.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
 /// Turns a place in the text into a line and a picture of it.
 fn place(text: &str, file: &str, Wrong(span, message): Wrong) -> ConfigError {
-    let start = text.floor_char_boundary(span.start.min(text.len()));
+    let start = boundary(text, span.start);
     let line = text[..start].matches('\n').count() + 1;
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let source = text[line_start..].lines().next().unwrap_or_default();
     let column = text[line_start..start].chars().count();
-    let end = text.floor_char_boundary(span.end.min(line_start + source.len()).max(start));
+    let end = boundary(text, span.end.min(line_start + source.len()).max(start));
     let width = text[start..end].chars().count().max(1);
     let shown = if source.trim().is_empty() {
         String::new()

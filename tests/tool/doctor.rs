@@ -75,7 +75,7 @@ fn scripts_are_followed() {
     tool(&["doctor", &good]).check(0, &["is a script of sh", "dynamically linked"]);
     assert_eq!(tool(&["run", &good]).code, Some(3));
     let bad = file(dir.path().join("bad"), format!("#!{still}\n").as_bytes(), 0o755);
-    refused(&bad, 126, &["is a script of", "statically linked"][1..].as_ref());
+    refused(&bad, 126, &["statically linked"]);
     let gone = file(dir.path().join("gone"), b"#!/no/such/shell -x\n", 0o755);
     refused(&gone, 127, &["/no/such/shell: No such file"]);
     let plain = file(dir.path().join("plain"), b"echo hello\n", 0o755);

@@ -72,11 +72,11 @@ impl NetArgs {
                 )),
             },
             Some(path) => read(path),
-            None => self.from_options(),
+            None => self.described(),
         }
     }
 
-    fn from_options(&self) -> Result<Wanted> {
+    fn described(&self) -> Result<Wanted> {
         let plain = self.link.is_none() && self.addr.is_empty();
         if plain && self.outside.is_none() && self.loopback.is_none() {
             return Ok(Wanted::Local);
