@@ -42,7 +42,8 @@ pub struct TxOffload {
     pub checksum_offset: u16,
     /// If not 0: a TCP super-segment, to be cut into segments of this many payload bytes.
     pub gso_size: u16,
-    /// Length in bytes of all headers (Ethernet, IP, TCP) in front of the payload, when `gso_size` is set.
+    /// Length in bytes of all headers (Ethernet, IP, TCP) in front of the payload, when `gso_size`
+    /// is set.
     pub header_len: u16,
     /// IPv6 rather than IPv4, when `gso_size` is set.
     pub ipv6: bool,
@@ -51,7 +52,8 @@ pub struct TxOffload {
 /// One frame on its way out. Reused: the buffer keeps its capacity.
 #[derive(Clone, Debug, Default)]
 pub struct TxFrame {
-    /// The whole frame: Ethernet header first on [`Medium::Ethernet`], IP header first on [`Medium::Ip`].
+    /// The whole frame: Ethernet header first on [`Medium::Ethernet`], IP header first on
+    /// [`Medium::Ip`].
     pub bytes: Vec<u8>,
     /// What the link has still to do.
     pub offload: TxOffload,

@@ -2,7 +2,8 @@
 pub use crate::base::frame::{Medium, Offload, RxChecksum, TxFrame, TxOffload};
 use crate::base::{Cidr, FourTuple, MacAddr, NetError, addr::*, rng::Secret};
 
-/// An interface of the stack: index in order of `add_interface`. The loopback is [`IfIndex::LOOPBACK`].
+/// An interface of the stack: index in order of `add_interface`. The loopback is
+/// [`IfIndex::LOOPBACK`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct IfIndex(pub u16);
 
@@ -74,8 +75,8 @@ pub enum Event {
         /// Its ends.
         tuple: FourTuple,
     },
-    /// Something of this connection changed: state, bytes to read, room to write, error, end. At most
-    /// one such event per connection is queued at any time.
+    /// Something of this connection changed: state, bytes to read, room to write, error, end. At
+    /// most one such event per connection is queued at any time.
     TcpChanged(ConnId),
     /// A datagram for one of our addresses. Nobody there: `udp_refuse`.
     UdpArrived(UdpDatagram),
@@ -91,7 +92,8 @@ pub enum Event {
 /// A received datagram.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UdpDatagram {
-    /// Where it arrived: `local` is its destination (may be multicast or broadcast), `remote` its source.
+    /// Where it arrived: `local` is its destination (may be multicast or broadcast), `remote` its
+    /// source.
     pub tuple: FourTuple,
     /// The interface it came through.
     pub interface: IfIndex,

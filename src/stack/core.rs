@@ -4,8 +4,8 @@
 //!
 //! # How it is driven
 //!
-//! Frames go in through [`Stack::frame_arrives`], commands through the `tcp_*`, `udp_*` and `tcp_mut`
-//! methods, time through [`Stack::handle_timeout`]. After any of them the driver calls
+//! Frames go in through [`Stack::frame_arrives`], commands through the `tcp_*`, `udp_*` and
+//! `tcp_mut` methods, time through [`Stack::handle_timeout`]. After any of them the driver calls
 //! [`Stack::poll_transmit`] and [`Stack::poll_event`] until they return `None`, then sleeps until
 //! [`Stack::poll_timeout`] or the next frame. While its link is full it does not call
 //! `poll_transmit`: TCP makes segments only when it is asked for one.
@@ -13,8 +13,9 @@
 //! # Limits
 //!
 //! One address belongs to the whole host (the weak model of RFC 1122 3.3.4.2, as Linux has it).
-//! Link-local IPv6 destinations have no zone: they are looked for on the link of the source address,
-//! or on the first. Multicast groups need no joining: all that arrives for UDP is passed up.
+//! Link-local IPv6 destinations have no zone: they are looked for on the link of the source
+//! address, or on the first. Multicast groups need no joining: all that arrives for UDP is passed
+//! up.
 use crate::base::addr::IpAddr;
 use crate::base::limits::IP_PACKET_MAX;
 use crate::base::{Cidr, Instant, MacAddr, Rng};

@@ -1,4 +1,5 @@
-//! The protocol core, sans-IO: frames, calls and `now` in; frames, events and the next deadline out.
+//! The protocol core, sans-IO: frames, calls and `now` in; frames, events and the next deadline
+//! out.
 //!
 //! Four kinds of method (after quinn-proto): getters; `*_arrives(now, ..)` for what comes from
 //! outside; commands (`tcp_connect`, `udp_send`, ...); and `poll_*` to be called until they return

@@ -105,9 +105,9 @@ impl Stack {
     }
     /// The address that packets to `dst` come from; `None` without a route or an address.
     ///
-    /// RFC 6724 5, simplified: the destination itself if it is ours; then, among the addresses of the
-    /// outgoing interface (then of the others), one of the right scope (rule 2), then the longest
-    /// common prefix (rule 8), then the first.
+    /// RFC 6724 5, simplified: the destination itself if it is ours; then, among the addresses of
+    /// the outgoing interface (then of the others), one of the right scope (rule 2), then the
+    /// longest common prefix (rule 8), then the first.
     pub fn source_for(&self, dst: IpAddr) -> Option<IpAddr> {
         let hop = self.hop(dst, None)?;
         if hop.interface == IfIndex::LOOPBACK {

@@ -1,5 +1,5 @@
-//! Between TCP and IP: segments in with their checksum verified, segments out with theirs done, half
-//! done or left out, whichever the interface wants.
+//! Between TCP and IP: segments in with their checksum verified, segments out with theirs done,
+//! half done or left out, whichever the interface wants.
 use crate::base::addr::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::base::{FourTuple, Instant, NetError};
 use crate::stack::api::*;
@@ -36,9 +36,9 @@ impl Stack {
         let meta = SegmentMeta { local: packet.dst, remote: packet.src, tos: packet.tos, path };
         self.tcp.segment_arrives(now, &meta, segment);
     }
-    /// Opens a connection over the route to its remote end. An unspecified local address is selected;
-    /// the local port must be chosen. Errors: `NetUnreachable`, `AddressNotAvailable`, and those of
-    /// `Tcp::connect`.
+    /// Opens a connection over the route to its remote end. An unspecified local address is
+    /// selected; the local port must be chosen. Errors: `NetUnreachable`, `AddressNotAvailable`,
+    /// and those of `Tcp::connect`.
     pub fn tcp_connect(
         &mut self,
         now: Instant,

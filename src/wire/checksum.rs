@@ -1,7 +1,8 @@
-//! The Internet checksum (RFC 1071): the ones-complement of the ones-complement sum of 16-bit words.
+//! The Internet checksum (RFC 1071): the ones-complement of the ones-complement sum of 16-bit
+//! words.
 //!
-//! The sum does not depend on the byte order that it is computed in (RFC 1071 2 B), so bytes are added
-//! in native order, 64 bits at a time, and swapped once at the end.
+//! The sum does not depend on the byte order that it is computed in (RFC 1071 2 B), so bytes are
+//! added in native order, 64 bits at a time, and swapped once at the end.
 use crate::base::addr::IpAddr;
 
 /// A ones-complement sum in progress. Pieces are added in any order; all but the last must have an
@@ -133,7 +134,9 @@ mod tests {
         }
 
         #[test]
-        fn update_is_recomputation(mut bytes in prop::collection::vec(any::<u8>(), 4..60), new: u16) {
+        fn update_is_recomputation(
+            mut bytes in prop::collection::vec(any::<u8>(), 4..60), new: u16,
+        ) {
             // All-zero data has no unique ones-complement zero (RFC 1624 4), so keep one bit set.
             bytes[3] |= 1;
             let before = of(&bytes);

@@ -27,7 +27,8 @@ pub struct Header {
     pub dont_fragment: bool,
     /// Not the last fragment.
     pub more_fragments: bool,
-    /// Where in the datagram's payload this fragment belongs, in bytes: a multiple of 8 below 65536.
+    /// Where in the datagram's payload this fragment belongs, in bytes: a multiple of 8 below
+    /// 65536.
     pub fragment_offset: u16,
     /// Time to live.
     pub ttl: u8,
@@ -105,9 +106,9 @@ impl Header {
         out[1] = self.tos;
         out[2..4].copy_from_slice(&self.total_len.to_be_bytes());
         out[4..6].copy_from_slice(&self.id.to_be_bytes());
-        let flags = u16::from(self.dont_fragment) * DONT_FRAGMENT
-            | u16::from(self.more_fragments) * MORE_FRAGMENTS
-            | self.fragment_offset >> 3;
+        let flags = (u16::from(self.dont_fragment) * DONT_FRAGMENT)
+            | (u16::from(self.more_fragments) * MORE_FRAGMENTS)
+            | (self.fragment_offset >> 3);
         out[6..8].copy_from_slice(&flags.to_be_bytes());
         out[8] = self.ttl;
         out[9] = self.protocol;
@@ -198,7 +199,8 @@ mod tests {
     proptest! {
         #[test]
         fn as_etherparse(
-            ours in header(), words in 0usize..=10, payload in prop::collection::vec(any::<u8>(), 0..80),
+            ours in header(), words in 0usize..=10,
+            payload in prop::collection::vec(any::<u8>(), 0..80),
         ) {
             let mut theirs = Ipv4Header {
                 dscp: etherparse::IpDscp::try_new(ours.tos >> 2).unwrap(),

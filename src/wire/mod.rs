@@ -1,8 +1,9 @@
 //! Bytes to typed headers and back. Pure, and never a panic on any input.
 //!
 //! Each module is one protocol and looks like the others: a `Header` with `parse`, which checks and
-//! returns the header and what follows it, and `to_bytes` or `emit`, which is its inverse. Addresses
-//! and numbers are in host order; lengths and offsets are in bytes unless a name says otherwise.
+//! returns the header and what follows it, and `to_bytes` or `emit`, which is its inverse.
+//! Addresses and numbers are in host order; lengths and offsets are in bytes unless a name says
+//! otherwise.
 pub mod arp;
 pub mod checksum;
 pub mod ethernet;

@@ -68,9 +68,9 @@ impl Advertisement {
     /// Appends the whole ICMPv6 message.
     pub fn emit(&self, src: Ipv6Addr, dst: Ipv6Addr, out: &mut Vec<u8>) {
         let (body, len) = body(self.target, TARGET_MAC, self.target_mac);
-        let flags = u8::from(self.router) * ROUTER
-            | u8::from(self.solicited) * SOLICITED
-            | u8::from(self.overrides) * OVERRIDE;
+        let flags = (u8::from(self.router) * ROUTER)
+            | (u8::from(self.solicited) * SOLICITED)
+            | (u8::from(self.overrides) * OVERRIDE);
         let kind = icmpv6::kind::NEIGHBOR_ADVERTISEMENT;
         let header = icmpv6::Header { kind, code: 0, rest: [flags, 0, 0, 0] };
         header.emit(src, dst, &body[..len], out);

@@ -219,7 +219,8 @@ fn transfer(pair: &mut Pair, conn: &mut Option<ConnId>, handle: SocketHandle) {
         assert_eq!(status.error, None);
         if status.writable > 0 && ours_sent < data.len() {
             ours_sent += tcp.send(now, conn, &data[ours_sent..]).unwrap();
-        // smoltcp 0.12 forgets its retransmission timer when a FIN arrives: with loss, let it be done.
+            // smoltcp 0.12 forgets its retransmission timer when a FIN arrives: with loss, let
+            // it be done first.
         } else if ours_sent == data.len()
             && !ours_closed
             && (pair.loss == 0.0 || ours_got.len() == data.len())

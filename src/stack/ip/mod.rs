@@ -1,8 +1,9 @@
 //! IP, both versions: input, output, fragments both ways, path MTU.
 //!
 //! A packet in: `input.rs` checks it (and walks through extension headers), `reassembly.rs` puts
-//! fragments together, then the transport protocol gets a [`Received`]. A packet out: [`Outgoing`] and
-//! the transport's bytes go to `output.rs`, which finds the hop, cuts if it must, and queues frames.
+//! fragments together, then the transport protocol gets a [`Received`]. A packet out: [`Outgoing`]
+//! and the transport's bytes go to `output.rs`, which finds the hop, cuts if it must, and queues
+//! frames.
 pub(in crate::stack) mod input;
 pub(in crate::stack) mod output;
 pub(in crate::stack) mod path_mtu;

@@ -1,10 +1,10 @@
 //! Fragments put together (RFC 791 3.2, RFC 815, RFC 8200 4.5), with limits.
 //!
-//! Overlapping fragments are never right: they kill their datagram (RFC 5722, RFC 8200 4.5), for IPv4
-//! too, and its later fragments fall into the same grave until the time is over. An exact duplicate,
-//! which networks do make, is ignored. Limits: datagrams, bytes in all, fragments of one datagram,
-//! time. When the table is full the oldest datagram goes: a flood of fragments delays but does not
-//! lock out.
+//! Overlapping fragments are never right: they kill their datagram (RFC 5722, RFC 8200 4.5), for
+//! IPv4 too, and its later fragments fall into the same grave until the time is over. An exact
+//! duplicate, which networks do make, is ignored. Limits: datagrams, bytes in all, fragments of one
+//! datagram, time. When the table is full the oldest datagram goes: a flood of fragments delays but
+//! does not lock out.
 use crate::base::Instant;
 use crate::base::addr::IpAddr;
 use crate::base::limits::{IP_PACKET_MAX, REASSEMBLIES, REASSEMBLY_BYTES, REASSEMBLY_FRAGMENTS};
@@ -110,7 +110,8 @@ impl Reassembly {
     pub fn insert(&mut self, now: Instant, fragment: &Fragment<'_>) -> Fate {
         let len = fragment.payload.len();
         let end = fragment.offset + len;
-        // RFC 8200 4.5: all but the last are multiples of 8; nothing goes beyond the largest packet.
+        // RFC 8200 4.5: all but the last are multiples of 8; nothing goes beyond the largest
+        // packet.
         if len == 0 || end > IP_PACKET_MAX || (fragment.more && len % 8 != 0) {
             return Fate::Dropped(Count::FragmentMalformed);
         }
@@ -291,7 +292,9 @@ mod tests {
 
         #[test]
         fn any_fragments_stay_within_limits(
-            all in prop::collection::vec((0u32..100, 0usize..8192, any::<bool>(), 0usize..200), 0..500),
+            all in prop::collection::vec(
+                (0u32..100, 0usize..8192, any::<bool>(), 0usize..200), 0..500,
+            ),
         ) {
             let mut table = Reassembly::default();
             for (i, (id, units, more, len)) in all.into_iter().enumerate() {

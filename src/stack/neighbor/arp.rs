@@ -28,8 +28,8 @@ impl Stack {
         let for_us = !target.is_loopback() && self.is_local(target);
         let request = packet.operation == arp::Operation::Request;
         if !probe {
-            // Who asks for us will be answered and talked to: remember him. Everything else (replies,
-            // announcements) only updates what we know.
+            // Who asks for us will be answered and talked to: remember him. Everything else
+            // (replies, announcements) only updates what we know.
             let create = request && for_us && self.is_on_link(interface, sender);
             let solicited = !request && for_us;
             let mac = packet.sender_mac;

@@ -52,10 +52,10 @@ impl Stack {
         self.udp_events.push_back(event);
     }
 
-    /// Sends a datagram. An unspecified local address is selected; the ports must be chosen. Errors:
-    /// `NetUnreachable`, `AddressNotAvailable`, `MessageTooLong` (more than 65,507 bytes, 65,527 over
-    /// IPv6), `NoBuffers` (the transmit queue is full: try again when frames have left),
-    /// `Prohibited` (broadcast not allowed).
+    /// Sends a datagram. An unspecified local address is selected; the ports must be chosen.
+    /// Errors: `NetUnreachable`, `AddressNotAvailable`, `MessageTooLong` (more than 65,507 bytes,
+    /// 65,527 over IPv6), `NoBuffers` (the transmit queue is full: try again when frames have
+    /// left), `Prohibited` (broadcast not allowed).
     pub fn udp_send(
         &mut self,
         now: Instant,
