@@ -61,7 +61,7 @@ impl Tcp {
             after = Some(old.tx.nxt + 65_537);
             self.with(now, id, |conn, _| conn.end(None));
         }
-        if self.table.is_full() {
+        if !self.make_room(now) {
             return Err(NetError::NoBuffers);
         }
         let mut iss = initial_sequence(&self.secret, &tuple, now);

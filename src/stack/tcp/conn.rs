@@ -204,6 +204,8 @@ pub(super) struct Conn {
     pub half_open: bool,
     /// The program has let go of it.
     pub released: bool,
+    /// Queued among the orphans in TIME-WAIT.
+    pub resting: bool,
     /// The program should look at it.
     pub changed: bool,
     /// Queued for `poll_event`.
@@ -255,6 +257,7 @@ impl Conn {
             listener: None,
             half_open: false,
             released: false,
+            resting: false,
             changed: false,
             event_queued: false,
             queued: false,

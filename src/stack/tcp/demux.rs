@@ -111,7 +111,7 @@ impl Tcp {
         if !segment.has(Flags::SYN) || segment.has(Flags::FIN) {
             return self.counters.add(Count::ListenNotSyn);
         }
-        if self.table.is_full() {
+        if !self.make_room(now) {
             return self.counters.add(Count::TableFull);
         }
         if let Err(reason) = self.listeners.admit(&key) {

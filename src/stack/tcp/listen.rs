@@ -1,5 +1,6 @@
 //! Listeners, and SEGMENT ARRIVES in LISTEN (RFC 9293 3.10.7.2).
 use super::counters::Count;
+use super::table::Keyed;
 use crate::base::{addr::*, limits::TCP_SYN_QUEUE};
 use std::collections::HashMap;
 
@@ -18,10 +19,14 @@ struct Listener {
 }
 
 /// All listeners.
-#[derive(Debug, Default)]
-pub(super) struct Listeners(HashMap<ListenerKey, Listener>);
+#[derive(Debug)]
+pub(super) struct Listeners(HashMap<ListenerKey, Listener, Keyed>);
 
 impl Listeners {
+    pub fn new(keyed: Keyed) -> Listeners {
+        Listeners(HashMap::with_hasher(keyed))
+    }
+
     pub fn insert(&mut self, key: ListenerKey, backlog: usize) {
         let limit = backlog.clamp(SYN_QUEUE_MIN, TCP_SYN_QUEUE);
         self.0.entry(key).or_insert(Listener { limit, half_open: 0 }).limit = limit;
@@ -40,28 +45,19 @@ impl Listeners {
         let port = local.port();
         let any4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
         let any6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-        let candidates = match local.ip() {
-            IpAddr::V4(v4) => {
-                let mapped = SocketAddr::new(IpAddr::V6(v4.to_ipv6_mapped()), port);
-                [
-                    (local, false),
-                    (local, true),
-                    (mapped, true),
-                    (mapped, false),
-                    (any4, false),
-                    (any6, true),
-                ]
-            }
-            IpAddr::V6(_) => [
-                (local, false),
-                (local, true),
-                (any6, false),
-                (any6, true),
-                (any6, false),
-                (any6, true),
-            ],
+        let mapped = match local.ip() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
         };
-        candidates.into_iter().find(|key| self.0.contains_key(key))
+        let mapped = SocketAddr::new(IpAddr::V6(mapped), port);
+        let specific = [(local, false), (local, true), (mapped, false), (mapped, true)];
+        let wildcard = if local.is_ipv4() {
+            [(any4, false), (any6, true)]
+        } else {
+            [(any6, false), (any6, true)]
+        };
+        let mut candidates = specific.into_iter().chain(wildcard);
+        candidates.find(|key| self.0.contains_key(key))
     }
 
     /// Room in the SYN queue; counts the new one.

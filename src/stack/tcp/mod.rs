@@ -60,7 +60,7 @@ use counters::Counters;
 use listen::Listeners;
 use reset::Replies;
 use std::collections::VecDeque;
-use table::Table;
+use table::{Keyed, Table};
 use timers::TimerHeap;
 
 /// All TCP connections and listeners of one stack.
@@ -73,6 +73,8 @@ pub struct Tcp {
     timers: TimerHeap,
     /// Connections that may have something to send, in turn.
     dirty: VecDeque<ConnId>,
+    /// Orphans in TIME-WAIT, oldest first (some may have ended since).
+    resting: VecDeque<ConnId>,
     events: VecDeque<Event>,
     replies: Replies,
     counters: Counters,
@@ -84,11 +86,12 @@ impl Tcp {
     pub fn new(config: TcpConfig, secret: Secret, _seed: u64) -> Tcp {
         Tcp {
             table: Table::new(&secret),
+            listeners: Listeners::new(Keyed::new(&secret)),
             config,
             secret,
-            listeners: Listeners::default(),
             timers: TimerHeap::default(),
             dirty: VecDeque::new(),
+            resting: VecDeque::new(),
             events: VecDeque::new(),
             replies: Replies::default(),
             counters: Counters::default(),
@@ -149,12 +152,29 @@ impl Tcp {
             conn.event_queued = true;
             self.events.push_back(Event::TcpChanged(id));
         }
+        if conn.state == State::TimeWait && conn.released && !conn.resting {
+            conn.resting = true;
+            self.resting.push_back(id);
+        }
         if closed {
             self.table.forget_tuple(id);
             if silent {
                 self.table.remove(id);
+                while self.resting.front().is_some_and(|old| self.table.get(*old).is_none()) {
+                    self.resting.pop_front();
+                }
             }
         }
+    }
+
+    /// Room for one more connection: if the table is full, the oldest orphan in TIME-WAIT gives way
+    /// (as beyond Linux's `tcp_max_tw_buckets`).
+    fn make_room(&mut self, now: Instant) -> bool {
+        while self.table.is_full() {
+            let Some(old) = self.resting.pop_front() else { return false };
+            self.with(now, old, |conn, _| conn.end(None));
+        }
+        true
     }
 }
 

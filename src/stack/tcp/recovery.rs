@@ -3,8 +3,8 @@
 //!
 //! Outstanding bytes are `snd_una..snd_nxt`. Of these, some have arrived (the scoreboard, or
 //! without SACK one segment for each duplicate ACK), and those before `lost_to` that have not
-//! arrived are lost. Lost bytes are sent again in order: those before `high_rxt` have been. What is neither
-//! arrived nor lost, or lost but sent again, is in flight: RFC 6675's pipe.
+//! arrived are lost. Lost bytes are sent again in order: those before `high_rxt` have been. What is
+//! neither arrived nor lost, or lost but sent again, is in flight: RFC 6675's pipe.
 use super::congestion::Acked;
 use super::conn::{Conn, Cx};
 use super::counters::Count;

@@ -1,6 +1,7 @@
 //! Timers other than retransmission: persist, keep-alive, user timeout; and the heap.
 use super::script::*;
 use crate::base::NetError;
+use crate::base::limits::TCP_CONNECTIONS;
 use crate::base::time::Duration;
 use crate::stack::tcp::*;
 
@@ -157,6 +158,26 @@ fn many_connections() {
     }
     assert_eq!(s.tcp.connections().count(), 0);
     assert_eq!(s.tcp.poll_timeout(), None);
+}
+
+/// TIME-WAIT never keeps new connections out: the oldest gives way.
+#[test]
+fn a_table_full_of_time_wait_has_room() {
+    let mut s = Script::plain();
+    for i in 0..TCP_CONNECTIONS + 10 {
+        s.remote = addr(2 + (i / 60_000) as u8, 1 + (i % 60_000) as u16);
+        s = s.open();
+        s.close();
+        s.get();
+        s.put(F.with(A), 1, 2, &[]);
+        s.get();
+        s.expect_state(State::TimeWait);
+        s.release();
+        while s.tcp.poll_event().is_some() {}
+    }
+    assert_eq!(s.tcp.connections().count(), TCP_CONNECTIONS);
+    s.pass(Duration::from_secs(60));
+    assert_eq!(s.tcp.connections().count(), 0);
 }
 
 /// A connection that carries nothing owns little.
