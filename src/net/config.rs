@@ -85,8 +85,8 @@ impl RouteConfig {
 }
 
 impl LinkConfig {
-    /// Our address when we speak first by a route: the one in the router's prefix, else the first of
-    /// the family (RFC 6724 rule 5 in spirit: the interface's own). `None`: no address of the family.
+    /// Our address when we speak first by a route: the one in the router's prefix, else the first
+    /// of the family (RFC 6724 rule 5 in spirit: the interface's own). `None`: none of the family.
     pub fn source_for(&self, route: &RouteConfig) -> Option<IpAddr> {
         let near = route.via.unwrap_or(route.to.address);
         let mine = || self.addresses.iter().filter(|a| a.address.is_ipv4() == near.is_ipv4());

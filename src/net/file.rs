@@ -121,8 +121,8 @@ struct RawRoute {
     via: Option<Spanned<String>>,
 }
 
-/// A `[[link]]` table, with the place of every key and value: read by hand, since its keys are those
-/// of [`LinkSpec::set`].
+/// A `[[link]]` table, with the place of every key and value: read by hand, since its keys are
+/// those of [`LinkSpec::set`].
 type RawLink = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
 #[derive(Deserialize, Default)]

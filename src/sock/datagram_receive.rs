@@ -128,4 +128,3 @@ pub(super) fn destination(sock: &Sock, sender: SocketAddr, role: Option<Role>) -
     // Who speaks from one of the net's own addresses spoke to that address.
     datagram_route::source_for(sender.ip()).unwrap_or(sender.ip())
 }
-

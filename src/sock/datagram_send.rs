@@ -15,7 +15,6 @@ use super::replace;
 use super::sockaddr;
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, SocketAddr};
-use crate::net::brief::Outside;
 use crate::host::{
     Errno, clock,
     fd::{Raw, is_nonblocking},
@@ -23,6 +22,7 @@ use crate::host::{
     option, poll, unix,
     usermem::UserSlice,
 };
+use crate::net::brief::Outside;
 use core::time::Duration;
 
 /// UDP's payload in the longest IPv4 packet, bytes.

@@ -149,7 +149,11 @@ fn set_int(mut sock: Sock, level: i32, name: i32, value: i32) -> Result<(), Errn
         if flag == Tag::V6ONLY && sock.has(Tag::BOUND | Tag::CONNECTED) {
             return Err(Errno::INVAL);
         }
-        if value == 0 { sock.remove(flag) } else { sock.add(flag) }
+        if value == 0 {
+            sock.remove(flag)
+        } else {
+            sock.add(flag)
+        }
         let kind = match flag {
             Tag::NODELAY => OptionKind::NoDelay,
             Tag::CORK => OptionKind::Cork,
@@ -170,8 +174,7 @@ fn set_int(mut sock: Sock, level: i32, name: i32, value: i32) -> Result<(), Errn
 }
 
 fn name_is_tos(option: &IntOption) -> bool {
-    option.rule == Rule::Tos
-        || (option.level == IPPROTO_IPV6 && option.name == libc::IPV6_TCLASS)
+    option.rule == Rule::Tos || (option.level == IPPROTO_IPV6 && option.name == libc::IPV6_TCLASS)
 }
 
 fn keep(sock: &mut Sock, level: i32, name: i32, words: &[u32]) -> Result<(), Errno> {

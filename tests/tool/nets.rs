@@ -153,8 +153,8 @@ fn signals_reach_the_command() {
 /// A Python server and a client that stay connected, in this net.
 fn conversation(net: &str, address: &str) -> (Held, Held) {
     let server = format!(
-        "import socket, sys\ns = socket.create_server(('{address}', 8123))\nprint('on', flush=True)\n\
-         c, a = s.accept()\nc.sendall(b'hello')\nsys.stdin.read()"
+        "import socket, sys\ns = socket.create_server(('{address}', 8123))\n\
+         print('on', flush=True)\nc, a = s.accept()\nc.sendall(b'hello')\nsys.stdin.read()"
     );
     let client = format!(
         "import socket, sys\ns = socket.create_connection(('{address}', 8123))\n\
@@ -240,8 +240,8 @@ fn capture_shows_and_writes_frames() {
     };
     let (mut live, _said) = start(&["-c", "6", &one.name]);
     let (writing, _said2) = start(&["-w", file.to_str().unwrap(), &two.name]);
-    let server = "import socket\ns = socket.create_server(('10.81.3.1', 80))\nprint('on', flush=True)\n\
-                  c, a = s.accept()\nc.sendall(b'hello')\nc.recv(1)";
+    let server = "import socket\ns = socket.create_server(('10.81.3.1', 80))\n\
+                  print('on', flush=True)\nc, a = s.accept()\nc.sendall(b'hello')\nc.recv(1)";
     let mut command = Command::new(common::artifacts::tool());
     command.args(["run", "--net", &one.name, "python3", "-c", server]).stdout(Stdio::piped());
     let mut server = Held(command.spawn().unwrap());

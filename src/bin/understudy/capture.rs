@@ -1,7 +1,7 @@
 //! `understudy capture`: frames of a running net, as a pcapng file or as live text.
 //!
-//! The engine writes pcapng into a pipe whose other end we hold; it stops when that is closed, which
-//! also happens if this tool is killed. A slow reader loses frames; the net does not wait for it.
+//! The engine writes pcapng into a socket whose other end we hold; it stops when that is closed,
+//! which also happens if this tool is killed. A slow reader loses frames; the net does not wait.
 use crate::advice::advice;
 use crate::describe::Describer;
 use crate::nets;
@@ -10,6 +10,7 @@ use pcap_file::pcapng::{Block, PcapNgParser};
 use pcap_file::{DataLink, PcapError};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use rustix::pipe::{PipeFlags, pipe_with};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::File;
@@ -42,9 +43,11 @@ const BLOCK_MAX: usize = 1 << 20;
 pub fn main(args: Args) -> Result<ExitCode> {
     let (brief, control) = nets::pick(args.net.as_deref())?;
     let mut sink = Sink::open(&args)?;
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-    // Room for a burst; without the privilege for so much it stays as it is.
-    let _ = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20);
+    // A socket and no pipe: the engine must be able to write without SIGPIPE.
+    let flags = SocketFlags::CLOEXEC;
+    let (reader, writer) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // Room for a burst; the kernel gives what it allows.
+    let _ = sockopt::set_socket_send_buffer_size(&writer, 1 << 20);
     let stop = stop_pipe()?;
     control.order_with(&Request::Capture, Some(writer.as_fd())).map_err(|e| match e {
         Errno::PERM => advice(

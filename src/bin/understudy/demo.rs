@@ -23,7 +23,7 @@ use understudy::net::file;
 #[derive(clap::Args)]
 pub struct Args {
     /// Mebibytes to send
-    #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "MIB", default_value_t = 4, value_parser = sizes())]
     size: u32,
     /// What the wire does to frames, as behind a link: delay, jitter, loss, reorder, duplicate, ...
     #[arg(
@@ -32,6 +32,10 @@ pub struct Args {
         default_value = "delay=10ms,loss=1%,reorder=0.5%,duplicate=0.5%"
     )]
     wire: String,
+}
+
+fn sizes() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=1024)
 }
 
 const SERVER: &str = "10.77.0.1";

@@ -243,7 +243,7 @@ fn privileged(path: &Path, meta: &Metadata) -> Vec<Finding> {
         if other {
             let what = format!("{shown} is {name}: the loader ignores LD_PRELOAD");
             let next = format!(
-                "run a copy without that bit (`cp {shown} .`), or run as the user or group it changes to"
+                "run a copy without that bit (`cp {shown} .`), or run as whom it changes to"
             );
             findings.push(Finding::bad(what, next));
         } else {
@@ -272,12 +272,16 @@ pub fn net(config: &NetConfig) -> Vec<Finding> {
             ),
             Device::Packet(name) if !capable(CAP_NET_RAW) => Finding::bad(
                 format!("link packet:{name} needs the capability CAP_NET_RAW"),
-                "run as root, or `setcap cap_net_raw+ep` on this tool, or use a stream link with passt",
+                "run as root, or `setcap cap_net_raw+ep` this tool, or use a stream link to passt",
             ),
-            Device::Tap(name) if !capable(CAP_NET_ADMIN) && !interface_exists(name) => Finding::bad(
-                format!("link tap:{name} needs the capability CAP_NET_ADMIN to make the interface"),
-                "run as root, or have root make it for you (`ip tuntap add NAME mode tap user YOU`)",
-            ),
+            Device::Tap(name) if !capable(CAP_NET_ADMIN) && !interface_exists(name) => {
+                Finding::bad(
+                    format!(
+                        "link tap:{name} needs the capability CAP_NET_ADMIN to make the interface"
+                    ),
+                    "run as root, or have root make it (`ip tuntap add NAME mode tap user YOU`)",
+                )
+            }
             Device::Tap(name) if !Path::new("/dev/net/tun").exists() => Finding::bad(
                 format!("link tap:{name} needs /dev/net/tun, which is not there"),
                 "`modprobe tun`, or give the container the device",
@@ -319,8 +323,8 @@ fn datagram_queue() -> Option<Finding> {
     let length: u32 = text.trim().parse().ok()?;
     (length < 128).then(|| {
         Finding::warn(
-            format!("only {length} datagrams can wait for a local receiver; more are lost, as in UDP"),
-            "for heavy local UDP: `sysctl -w net.unix.max_dgram_qlen=512` (before the programs start)",
+            format!("only {length} datagrams can wait for a local receiver; more are lost"),
+            "for much local UDP: `sysctl -w net.unix.max_dgram_qlen=512`, before programs start",
         )
     })
 }

@@ -1,9 +1,9 @@
 //! Engine processes: this tool started once more, with the hidden command `engine`.
 //!
-//! The parent writes the net's text and a NUL into the child's standard input and reads its standard
-//! output to the end: `ready`, or why not. Of an engine that belongs to a command (`run`) the
-//! parent keeps the input open: when that ends, whoever closed it, the engine delivers what is left
-//! and ends.
+//! The parent writes the net's text and a NUL into the child's standard input and reads its
+//! standard output to the end: `ready`, or why not. Of an engine that belongs to a command (`run`)
+//! the parent keeps the input open: when that ends, whoever closed it, the engine delivers what is
+//! left and ends.
 use crate::advice::advice;
 use crate::nets;
 use anyhow::{Context, Result, anyhow, bail};
@@ -144,7 +144,7 @@ pub fn spawn(text: &str, name: &str, file: &str, stay: bool) -> Result<Process> 
         why if why.contains("already has an engine") => advice(
             why,
             format!(
-                "join it with `understudy run --net {name} -- CMD`, or end it with `understudy down {name}`"
+                "join it (`understudy run --net {name} -- CMD`), or `understudy down {name}` first"
             ),
         ),
         why => advice(why, "`understudy doctor --net FILE CMD` says what a net's links need"),

@@ -5,7 +5,9 @@
 //! | `run`, `up`, `down` | programs in nets, and nets that stay |
 //! | `status`, `ss`, `capture` | what goes on |
 //! | `doctor`, `demo`, `install` | whether it can work, what it looks like, where it goes |
-//! | `nets`, `engine`, `control`, `library` | shared: nets by arguments and by name, engine processes, the control channel, where the library is |
+//! | `nets`, `library` | shared: nets by arguments and by name; where the library is |
+//! | `engine`, `control`, `signals` | shared: engine processes, how to ask them, what they survive |
+//! | `sockets`, `processes`, `describe`, `elf`, `table` | shared: what is read, and how it is shown |
 //!
 //! Messages say what happened and, behind `next:`, what to do about it.
 #![deny(unsafe_code)]

@@ -11,7 +11,8 @@ use understudy::net::file;
 #[derive(clap::Args, Debug, Default)]
 pub struct NetArgs {
     /// A net's TOML file, or the name of a net that is up
-    #[arg(long, value_name = "FILE|NAME", conflicts_with_all = ["link", "addr", "gateway", "outside", "loopback"])]
+    #[arg(long, value_name = "FILE|NAME")]
+    #[arg(conflicts_with_all = ["link", "addr", "gateway", "outside", "loopback"])]
     pub net: Option<String>,
     /// Where frames go: packet:IFNAME, tap:NAME, stream:PATH or stream-listen:PATH, with options
     /// behind it (packet:eth0,delay=20ms,loss=2%)
@@ -68,7 +69,7 @@ impl NetArgs {
                 None if Path::new(name).is_file() => read(name),
                 None => Err(advice(
                     format!("no net named {name} is up, and there is no file of that name"),
-                    "start it with `understudy up FILE`, or give --net a file; `understudy status` lists nets",
+                    "`understudy status` lists nets; start one with `understudy up FILE`",
                 )),
             },
             Some(path) => read(path),
