@@ -2,6 +2,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod demo;
 mod doctor;
 mod install;
 mod nets;

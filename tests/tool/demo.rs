@@ -1,0 +1,59 @@
+//! `demo`, as an ordinary user on a machine without a network.
+use super::{Said, common, tool};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn wrong_wishes() {
+    tool(&["demo", "--size", "0"]).check(2, &["0 is not in 1..=1024"]);
+    tool(&["demo", "--wire", "loss=200%"]).check(1, &["0% to 100%", "--wire delay=10ms"]);
+    tool(&["demo", "--wire", "colour=red"]).check(1, &["no option \"colour\"", "delay, jitter"]);
+    let mut bare = Command::new(common::artifacts::tool());
+    let said = Said::from(bare.arg("demo").env("PATH", "/no/such/folder").output().unwrap());
+    // Where nginx lies in /usr/sbin it is found all the same.
+    said.check(1, &["the demo needs a web ", "apt install "]);
+}
+
+/// Copies tool and library to where everybody may read them.
+fn copy_to(folder: &Path) -> std::path::PathBuf {
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    let tool = folder.join("understudy");
+    std::fs::copy(common::artifacts::tool(), &tool).unwrap();
+    std::fs::copy(common::artifacts::library(), folder.join("libunderstudy.so")).unwrap();
+    tool
+}
+
+fn demo(argv: &[&str]) {
+    let said = Said::from(Command::new(argv[0]).args(&argv[1..]).output().unwrap());
+    let parts = ["Two hosts", "every byte as sent", "sent again", "congestion window"];
+    said.check(0, &parts);
+    said.check(0, &["impair out frames", "the client's side  now in "]);
+}
+
+#[test]
+fn real_programs_over_a_bad_wire() {
+    crate::need!("nginx", "curl");
+    let dir = tempfile::tempdir().unwrap();
+    let tool = copy_to(dir.path());
+    let tool = tool.to_str().unwrap();
+    let wishes = ["demo", "--size", "1", "--wire", "delay=2ms,loss=1%,reorder=1%,duplicate=1%"];
+    let unshare: Vec<&str> = if common::need::root() {
+        let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+        [&["unshare", "--net"], &nobody[..]].concat()
+    } else {
+        [&["unshare"], common::netns::unshare_flags()].concat()
+    };
+    // Not even `lo` is up in there.
+    demo(&[&unshare[..], &[tool], &wishes[..]].concat());
+}
+
+#[test]
+fn the_files_of_the_demo_go_away() {
+    crate::need!("python3");
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(common::artifacts::tool());
+    command.args(["demo", "--size", "1", "--wire", "delay=0ms"]).env("TMPDIR", dir.path());
+    Said::from(command.output().unwrap()).check(0, &["every byte as sent"]);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
