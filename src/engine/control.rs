@@ -182,7 +182,7 @@ impl Engine {
             Request::Snapshot => texts(&snapshot::take(self, now)),
             Request::Brief => vec![Reply::Text(self.brief.to_string())],
             Request::Capture | Request::Stop if !trusted => errno(Err(Errno::PERM)),
-            Request::Capture => errno(fd.ok_or(Errno::BADF).and_then(|fd| self.capture(fd))),
+            Request::Capture => errno(fd.ok_or(Errno::BADF).and_then(|fd| self.capture(now, fd))),
             Request::Stop => {
                 self.begin_stop(now);
                 errno(Ok(()))
@@ -233,9 +233,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Copies frames as pcapng into `fd`.
-    fn capture(&mut self, _fd: OwnedFd) -> Result<(), Errno> {
-        Err(Errno::OPNOTSUPP)
+    /// Copies the frames of the first link that lives as pcapng into `fd`. (Sections of several
+    /// links cannot share one stream: a packet names its interface by its place in the section.)
+    fn capture(&mut self, now: Instant, fd: OwnedFd) -> Result<(), Errno> {
+        let captures = self.ports.iter_mut().filter(|p| !p.dead).filter_map(|p| p.link.capture());
+        let capture = captures.into_iter().next().ok_or(Errno::OPNOTSUPP)?;
+        let attached = capture.attach(fd, now);
+        attached.map(drop).map_err(|error| {
+            tracing::debug!(%error, "cannot capture");
+            Errno::INVAL
+        })
     }
 
     fn info_of(&self, now: Instant, tuple: &FourTuple) -> Option<Vec<u8>> {

@@ -74,7 +74,10 @@ fn pass_ends(now: Instant, session: &mut Session, status: &TcpStatus, more: bool
         if session.reset_at_end || (session.hung_up && status.readable > 0) {
             let until = now + RESET_PATIENCE;
             session.phase = Phase::Resetting { until };
-            return reset_when_done(now, status, until);
+            return match reset_when_done(now, status, until) {
+                Turn::Wait => Turn::Until(until),
+                turn => turn,
+            };
         }
         if session.hung_up {
             return Turn::Release;
@@ -93,7 +96,7 @@ fn reset_when_done(now: Instant, status: &TcpStatus, until: Instant) -> Turn {
     } else if status.all_acknowledged || now >= until {
         Turn::Abort
     } else {
-        Turn::Until(until)
+        Turn::Wait
     }
 }
 
