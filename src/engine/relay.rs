@@ -91,7 +91,7 @@ fn pass_ends(now: Instant, session: &mut Session, status: &TcpStatus, more: bool
 }
 
 fn reset_when_done(now: Instant, status: &TcpStatus, until: Instant) -> Turn {
-    if status.error.is_some() {
+    if status.error.is_some() || status.state == State::Closed {
         Turn::Release
     } else if status.all_acknowledged || now >= until {
         Turn::Abort

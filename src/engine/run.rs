@@ -314,11 +314,19 @@ impl Engine {
         if !self.ready.is_empty() || self.sessions.iter().any(|(_, s)| unread(s)) {
             return false;
         }
+        // Connections in these states have nothing on its way.
+        let idle = [
+            State::SynSent,
+            State::SynReceived,
+            State::Listen,
+            State::FinWait2,
+            State::TimeWait,
+            State::Closed,
+        ];
         let tcp = self.stack.tcp();
-        let handshaking = [State::SynSent, State::SynReceived, State::Listen];
         let arrived =
             |conn| tcp.status(conn).is_none_or(|s| s.error.is_some() || s.all_acknowledged);
-        tcp.connections().all(|(conn, _, state)| handshaking.contains(&state) || arrived(conn))
+        tcp.connections().all(|(conn, _, state)| idle.contains(&state) || arrived(conn))
     }
 
     /// The end: what is left is reset.
