@@ -3,11 +3,9 @@
 use super::host::{Host, Mode};
 use super::netns::{Netns, wait_for_addresses};
 use super::task::Program;
-use super::wait::wait_for;
 use super::{LIMIT, artifacts};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use understudy::sock::name::Role;
 
 /// Addresses of the two ends.
 pub const OURS4: &str = "10.77.0.2";
@@ -160,15 +158,14 @@ impl Wire {
     }
 }
 
-/// Starts the engine of the net in `toml` on `host` and waits until programs can reach it.
+/// Starts the engine of the net in `toml` on `host` and waits until programs can reach it. It is the
+/// process that `understudy up` starts, as a child of ours.
 pub fn start_engine(host: &Host, toml: &str) -> Program {
     let tool = artifacts::tool();
-    let engine = host.plain(&[tool.to_str().unwrap(), "up", "--foreground", toml]);
-    let mut engine = engine.env("UNDERSTUDY_LOG", "warn").start();
-    wait_for("the engine's gateway", || {
-        assert!(engine.alive(), "the engine ended: {}", engine.said());
-        let objects = host.objects();
-        [Role::Gateway, Role::Control].iter().all(|role| objects.iter().any(|(r, _)| r == role))
-    });
+    let mut text = std::fs::read(toml).unwrap();
+    text.push(0);
+    let engine = host.plain(&[tool.to_str().unwrap(), "engine", "--file", toml, "--stay"]);
+    let mut engine = engine.input(text).start();
+    engine.wait_until_it_says("ready\n");
     engine
 }
