@@ -51,11 +51,16 @@ fn passt_reaches_the_host() {
     // The host: a web server on its own loopback, and passt in front of it.
     let mut outside = Host::on(netns.clone(), Mode::Kernel);
     outside.quiet = true;
+    // passt wants an interface with a default route, even if all that it reaches is the loopback.
+    netns.ip("link add out0 type dummy");
+    netns.ip("address add 192.0.2.2/24 dev out0");
+    netns.ip("link set out0 up");
+    netns.ip("route add default via 192.0.2.1");
     outside.file("page", "from the host's loopback\n");
     let _server =
         outside.tcp_server(outside.line("python3 -m http.server 8000 --bind 127.0.0.1"), 8000);
     let passt = format!(
-        "passt --foreground --quiet --socket {} --ipv4-only --interface lo --address 10.99.0.2 \
+        "passt --foreground --quiet --socket {} --ipv4-only --interface out0 --address 10.99.0.2 \
          --netmask 24 --gateway 10.99.0.1 --mtu 1500",
         socket.display()
     );
