@@ -66,6 +66,8 @@ fn header(root: &Path) {
     };
     let mut text = Vec::new();
     bindings.write(&mut text);
+    // rustdoc's heading; what is under it concerns C programs as well.
+    let text = String::from_utf8(text).expect("UTF-8").replace(" # Safety\n", "").into_bytes();
     let path = root.join(HEADER);
     if fs::read(&path).ok().as_ref() != Some(&text) {
         fs::create_dir_all(root.join("include")).expect("include/");

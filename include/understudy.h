@@ -41,7 +41,6 @@ int us_socket(int domain, int kind, int protocol);
 /*
  bind(2).
 
- # Safety
  `address` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
  */
 int us_bind(int fd, const struct sockaddr *address, socklen_t len);
@@ -49,7 +48,6 @@ int us_bind(int fd, const struct sockaddr *address, socklen_t len);
 /*
  getsockname(2).
 
- # Safety
  `address` must be writable for `*len` bytes, `len` readable and writable.
  */
 int us_getsockname(int fd, struct sockaddr *address, socklen_t *len);
@@ -57,7 +55,6 @@ int us_getsockname(int fd, struct sockaddr *address, socklen_t *len);
 /*
  connect(2).
 
- # Safety
  As [`us_bind`].
  */
 int us_connect(int fd, const struct sockaddr *address, socklen_t len);
@@ -65,7 +62,6 @@ int us_connect(int fd, const struct sockaddr *address, socklen_t len);
 /*
  getpeername(2).
 
- # Safety
  As [`us_getsockname`].
  */
 int us_getpeername(int fd, struct sockaddr *address, socklen_t *len);
@@ -73,7 +69,6 @@ int us_getpeername(int fd, struct sockaddr *address, socklen_t *len);
 /*
  send(2).
 
- # Safety
  `buffer` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
  */
 ssize_t us_send(int fd, const void *buffer, size_t len, int flags);
@@ -81,7 +76,6 @@ ssize_t us_send(int fd, const void *buffer, size_t len, int flags);
 /*
  recv(2).
 
- # Safety
  `buffer` must be writable for `len` bytes (if it is not, the answer is `EFAULT`).
  */
 ssize_t us_recv(int fd, void *buffer, size_t len, int flags);
@@ -89,7 +83,6 @@ ssize_t us_recv(int fd, void *buffer, size_t len, int flags);
 /*
  sendto(2).
 
- # Safety
  As [`us_send`] and [`us_bind`].
  */
 ssize_t us_sendto(int fd,
@@ -102,7 +95,6 @@ ssize_t us_sendto(int fd,
 /*
  recvfrom(2).
 
- # Safety
  As [`us_recv`] and [`us_getsockname`].
  */
 ssize_t us_recvfrom(int fd,
@@ -115,7 +107,6 @@ ssize_t us_recvfrom(int fd,
 /*
  getsockopt(2).
 
- # Safety
  `value` must be writable for `*len` bytes, `len` readable and writable.
  */
 int us_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
@@ -123,7 +114,6 @@ int us_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 /*
  setsockopt(2).
 
- # Safety
  `value` must be readable for `len` bytes.
  */
 int us_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
@@ -136,7 +126,6 @@ int us_listen(int fd, int backlog);
 /*
  accept(2).
 
- # Safety
  As [`us_getsockname`]; both pointers may be NULL.
  */
 int us_accept(int fd, struct sockaddr *address, socklen_t *len);
@@ -144,7 +133,6 @@ int us_accept(int fd, struct sockaddr *address, socklen_t *len);
 /*
  accept4(2).
 
- # Safety
  As [`us_accept`].
  */
 int us_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
@@ -157,7 +145,6 @@ int us_shutdown(int fd, int how);
 /*
  sendmsg(2).
 
- # Safety
  `message` and all it points to must be readable (if it is not, the answer is `EFAULT`).
  */
 ssize_t us_sendmsg(int fd, const struct msghdr *message, int flags);
@@ -165,7 +152,6 @@ ssize_t us_sendmsg(int fd, const struct msghdr *message, int flags);
 /*
  recvmsg(2).
 
- # Safety
  `message` and all it points to must be writable (if it is not, the answer is `EFAULT`).
  */
 ssize_t us_recvmsg(int fd, struct msghdr *message, int flags);
@@ -173,7 +159,6 @@ ssize_t us_recvmsg(int fd, struct msghdr *message, int flags);
 /*
  sendmmsg(2).
 
- # Safety
  As [`us_sendmsg`], for each of `count` messages.
  */
 int us_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
@@ -181,7 +166,6 @@ int us_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
 /*
  recvmmsg(2).
 
- # Safety
  As [`us_recvmsg`], for each of `count` messages; `timeout` is NULL or readable.
  */
 int us_recvmmsg(int fd,
@@ -193,7 +177,6 @@ int us_recvmmsg(int fd,
 /*
  read(2).
 
- # Safety
  `buffer` must be writable for `len` bytes (if it is not, the answer is `EFAULT`).
  */
 ssize_t us_read(int fd, void *buffer, size_t len);
@@ -201,7 +184,6 @@ ssize_t us_read(int fd, void *buffer, size_t len);
 /*
  write(2).
 
- # Safety
  `buffer` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
  */
 ssize_t us_write(int fd, const void *buffer, size_t len);
@@ -239,7 +221,6 @@ int us_dup3(int old, int new_, int flags);
 /*
  readv(2).
 
- # Safety
  `iov` must hold `count` buffers that are writable (if not, the answer is `EFAULT`).
  */
 ssize_t us_readv(int fd, const struct iovec *iov, int count);
@@ -247,7 +228,6 @@ ssize_t us_readv(int fd, const struct iovec *iov, int count);
 /*
  writev(2).
 
- # Safety
  `iov` must hold `count` buffers that are readable (if not, the answer is `EFAULT`).
  */
 ssize_t us_writev(int fd, const struct iovec *iov, int count);
@@ -256,7 +236,6 @@ ssize_t us_writev(int fd, const struct iovec *iov, int count);
  fcntl(2). The third argument is a number or a pointer, by the command; every ABI that we run on
  passes a variadic one in the same register as this.
 
- # Safety
  `argument` must be what `command` wants.
  */
 int us_fcntl(int fd, int command, long argument);
@@ -265,7 +244,6 @@ int us_fcntl(int fd, int command, long argument);
  ioctl(2). What a unix socket does not know but a TCP socket does is questions about interfaces
  (`SIOCGIFADDR`, ...): they go to a socket of the kernel's that knows.
 
- # Safety
  `argument` must be what `request` wants.
  */
 int us_ioctl(int fd, unsigned long request, long argument);
@@ -278,7 +256,6 @@ int us_ioctl(int fd, unsigned long request, long argument);
  EINVAL: the text is wrong (UNDERSTUDY_LOG=1 says where); EADDRINUSE: the net has an engine;
  EALREADY: this process runs one; EBUSY: this process is in another net; or what the links say.
 
- # Safety
  `toml` must be a C string, or NULL (`EFAULT`).
  */
 int us_engine_start(const char *toml);

@@ -52,7 +52,9 @@ fn broken(mut sock: Sock, payload: Payload) -> Result<usize, Errno> {
         return Err(Errno::PIPE);
     }
     if let Some(errno) = stream_error::end_reason(&mut sock, false) {
-        return Err(errno);
+        // Linux, tcp_reset: a reset after the peer's FIN (CLOSE-WAIT) is a broken pipe.
+        let after_fin = errno == Errno::CONNRESET && sock.has(Tag::READ_EOF);
+        return Err(if after_fin { Errno::PIPE } else { errno });
     }
     let kernel = stream_error::take_kernel(&sock);
     if kernel != 0 {
@@ -89,6 +91,9 @@ pub fn not_received(fd: Raw, answer: Result<usize, Errno>) -> Result<usize, Errn
             match stream_error::end_reason(&mut sock, reset) {
                 Some(errno) => Err(errno),
                 None => {
+                    if sock.has(Tag::WIRE) && !reset {
+                        sock.add(Tag::READ_EOF);
+                    }
                     if reset {
                         // The program knows of it: what it writes now is EPIPE at once.
                         sock.add(Tag::WROTE_AFTER_CLOSE);
