@@ -233,7 +233,7 @@ fn transfer(pair: &mut Pair, conn: &mut Option<ConnId>, handle: SocketHandle) {
         }
         let status = tcp.status(conn).unwrap();
         status.remote_closed
-            && (status.all_acknowledged || status.state == State::Closed)
+            && status.all_acknowledged
             && matches!(status.state, State::TimeWait | State::Closed)
             && theirs_got.len() == data.len()
     });

@@ -61,8 +61,8 @@ impl End {
             self.got.extend_from_slice(&buffer[..n]);
         }
         let status = tcp.status(conn).expect("a connection");
-        let acknowledged = status.all_acknowledged || status.state == State::Closed;
-        self.ended = status.remote_closed && status.readable == 0 && acknowledged;
+
+        self.ended = status.remote_closed && status.readable == 0 && status.all_acknowledged;
     }
 }
 
