@@ -42,6 +42,10 @@ impl Conn {
             && flight > 0
             && if self.sack { news } else { bare && same_window };
         self.take_window(segment);
+        if acked > 0 {
+            let echo = segment.options.timestamps.filter(|_| self.stamps.on).map(|t| t.1);
+            self.undo_if_spurious(echo);
+        }
         if flight > 0 {
             self.recovery_on_ack(cx, acked, duplicate, flight);
         }

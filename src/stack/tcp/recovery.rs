@@ -40,6 +40,24 @@ pub(super) struct Recovery {
     /// `snd_nxt` when the first outstanding segment was last sent again. If what was sent later
     /// arrives, that one was lost as well.
     pub head_mark: Option<Seq>,
+    prr: Prr,
+    /// TSval of the first retransmission of this recovery, until an ACK tells whether it was
+    /// needed.
+    first_stamp: Option<u32>,
+}
+
+/// Proportional rate reduction (RFC 6937), bytes: in fast recovery sending goes on at the pace of
+/// arrivals, down to the new window, instead of halting until the pipe has drained.
+#[derive(Debug, Default)]
+struct Prr {
+    delivered: u32,
+    out: u32,
+    /// RecoverFS: outstanding when recovery began.
+    flight: u32,
+    /// What may be sent now.
+    room: u32,
+    /// `una` plus everything that is known to have arrived beyond it.
+    held: Seq,
 }
 
 impl Recovery {
@@ -54,6 +72,8 @@ impl Recovery {
             lost_to: una,
             force_head: false,
             head_mark: None,
+            prr: Prr { held: una, ..Prr::default() },
+            first_stamp: None,
         }
     }
 
@@ -77,6 +97,60 @@ impl Conn {
         let arrived = r.arrived + r.sacked.bytes();
         let lost = r.sacked.missing(r.high_rxt.later(una), r.lost_to.later(r.high_rxt.later(una)));
         out.saturating_sub(arrived + lost)
+    }
+
+    /// Bytes that may be sent now.
+    pub fn room(&self) -> u32 {
+        match self.recovery.mode {
+            Mode::Fast => self.recovery.prr.room,
+            Mode::Open | Mode::Loss => self.cc.cwnd().saturating_sub(self.pipe()),
+        }
+    }
+
+    /// `bytes` were sent, new ones or again.
+    pub fn count_sent(&mut self, bytes: u32) {
+        let prr = &mut self.recovery.prr;
+        prr.out = prr.out.saturating_add(bytes);
+        prr.room = prr.room.saturating_sub(bytes);
+    }
+
+    /// RFC 6937 3, with its slow start reduction bound.
+    fn reduce_rate(&mut self) {
+        let (pipe, mss, ssthresh) = (self.pipe(), self.tx.mss, self.cc.ssthresh());
+        let r = &mut self.recovery;
+        let held = self.tx.una + r.arrived + r.sacked.bytes();
+        let delivered = held.past(r.prr.held);
+        r.prr.held = held;
+        if r.mode != Mode::Fast {
+            return;
+        }
+        let prr = &mut r.prr;
+        prr.delivered = prr.delivered.saturating_add(delivered);
+        prr.room = if pipe > ssthresh {
+            let share = u64::from(prr.delivered) * u64::from(ssthresh);
+            let share = share.div_ceil(u64::from(prr.flight.max(1)));
+            u32::try_from(share).unwrap_or(u32::MAX).saturating_sub(prr.out)
+        } else {
+            let limit = prr.delivered.saturating_sub(prr.out).max(delivered) + mss;
+            (ssthresh - pipe).min(limit)
+        };
+    }
+
+    /// RFC 3522 (Eifel): the first ACK of something new echoes a timestamp from before our first
+    /// retransmission. The original had arrived, late: nothing was lost, the windows come back.
+    pub fn undo_if_spurious(&mut self, echo: Option<u32>) {
+        let (Some(first), Some(echo)) = (self.recovery.first_stamp.take(), echo) else { return };
+        let r = &mut self.recovery;
+        if r.mode == Mode::Open || echo == 0 || (echo.wrapping_sub(first) as i32) >= 0 {
+            return;
+        }
+        r.mode = Mode::Open;
+        r.lost_to = self.tx.una;
+        r.high_rxt = self.tx.una;
+        r.point = self.tx.una;
+        r.force_head = false;
+        r.arrived = 0;
+        self.cc.undo();
     }
 
     /// An acceptable ACK: `acked` bytes of new acknowledgment (0 if none), `duplicate` if it is a
@@ -112,6 +186,7 @@ impl Conn {
                 self.watch_head();
             }
         }
+        self.reduce_rate();
     }
 
     fn on_new_ack(&mut self, cx: &mut Cx<'_>, acked: u32, flight: u32) {
@@ -171,6 +246,10 @@ impl Conn {
         r.lost_to = (una + self.tx.mss).earlier(self.tx.nxt).later(lost.unwrap_or(una));
         r.force_head = true;
         r.head_mark = None;
+        r.first_stamp = None;
+        r.prr.delivered = 0;
+        r.prr.out = 0;
+        r.prr.flight = self.tx.nxt.past(una);
         self.tx.timed = None;
     }
 
@@ -202,6 +281,7 @@ impl Conn {
         r.dupacks = 0;
         r.force_head = false;
         r.head_mark = None;
+        r.first_stamp = None;
         self.tx.timed = None;
     }
 
@@ -221,8 +301,9 @@ impl Conn {
     }
 
     /// `from..until` was sent again.
-    pub fn sent_again(&mut self, from: Seq, until: Seq) {
+    pub fn sent_again(&mut self, from: Seq, until: Seq, stamp: u32) {
         let r = &mut self.recovery;
+        r.first_stamp.get_or_insert(stamp);
         if from == self.tx.una {
             r.head_mark = Some(self.tx.nxt);
             r.force_head = false;

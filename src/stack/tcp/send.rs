@@ -71,7 +71,7 @@ impl Conn {
         let Some((from, until, force)) = self.next_lost() else { return false };
         let options = self.options_now(cx);
         let mss = self.tx.mss - options.wire_len() as u32;
-        let room = self.cc.cwnd().saturating_sub(self.pipe());
+        let room = self.room();
         if !force && room < mss && self.pipe() > 0 {
             self.tx.cwnd_limited = true;
             return false;
@@ -90,7 +90,8 @@ impl Conn {
         let fin = end == data_end && until.after(data_end);
         let flags = if fin { Flags::FIN } else { Flags(0) };
         let flags = if end == data_end { flags.with(Flags::PSH) } else { flags };
-        self.sent_again(from, end + u32::from(fin));
+        self.sent_again(from, end + u32::from(fin), self.stamps.value(cx.now));
+        self.count_sent(len);
         self.count_again(cx, len, len.div_ceil(mss).max(1));
         self.tx.timed = None;
         self.arm_retransmit(cx);
@@ -131,6 +132,7 @@ impl Conn {
         self.arm_retransmit(cx);
         self.tx.last_sent = cx.now;
         self.stats.bytes_sent += u64::from(len);
+        self.count_sent(len);
         self.emit(cx, out, Piece { seq, len, flags, mss }, options);
         true
     }
@@ -143,8 +145,7 @@ impl Conn {
         if unsent == 0 {
             return Some(0);
         }
-        let (flight, pipe) = (self.outstanding(), self.pipe());
-        let room = self.cc.cwnd().saturating_sub(pipe);
+        let (flight, room) = (self.outstanding(), self.room());
         if flight > 0 && room < mss.min(unsent) {
             self.tx.cwnd_limited = true;
             return None;

@@ -53,6 +53,8 @@ pub(super) trait Congestion: core::fmt::Debug + Send {
     fn timed_out(&mut self, now: Instant, flight: u32, mss: u32);
     /// Nothing was in flight for `rtos` retransmission timeouts (RFC 2861).
     fn idled(&mut self, rtos: u32, mss: u32);
+    /// The last loss was none: the windows from before it (RFC 4015 in its simple form).
+    fn undo(&mut self);
     /// RFC 5681's reno leaves recovery at the first new acknowledgment, RFC 6582's does not.
     fn partial_ack_ends_recovery(&self) -> bool {
         false
@@ -85,6 +87,8 @@ struct Aimd {
     ssthresh: u32,
     /// Bytes acknowledged towards the next segment of additive increase.
     credit: u32,
+    /// cwnd and ssthresh before the last reduction.
+    before: (u32, u32),
 }
 
 /// Windows are kept below this, so that sums of bytes stay far from overflow.
@@ -92,7 +96,7 @@ const CWND_MAX: u32 = 1 << 30;
 
 impl Default for Aimd {
     fn default() -> Self {
-        Aimd { cwnd: initial_window(536), ssthresh: CWND_MAX, credit: 0 }
+        Aimd { cwnd: initial_window(536), ssthresh: CWND_MAX, credit: 0, before: (0, 0) }
     }
 }
 
@@ -126,8 +130,14 @@ impl Aimd {
 
     /// RFC 5681 equation 4.
     fn halve(&mut self, flight: u32, mss: u32) {
+        self.before = (self.cwnd, self.ssthresh);
         self.ssthresh = (flight / 2).max(2 * mss);
         self.credit = 0;
+    }
+
+    fn undo(&mut self) {
+        self.cwnd = self.cwnd.max(self.before.0);
+        self.ssthresh = self.ssthresh.max(self.before.1);
     }
 
     fn idled(&mut self, rtos: u32, mss: u32) {

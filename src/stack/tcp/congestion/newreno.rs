@@ -34,6 +34,9 @@ impl Congestion for NewReno {
         self.0.halve(flight, mss);
         self.0.cwnd = mss;
     }
+    fn undo(&mut self) {
+        self.0.undo();
+    }
     fn idled(&mut self, rtos: u32, mss: u32) {
         self.0.idled(rtos, mss);
     }

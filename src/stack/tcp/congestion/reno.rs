@@ -33,6 +33,9 @@ impl Congestion for Reno {
         self.0.halve(flight, mss);
         self.0.cwnd = mss;
     }
+    fn undo(&mut self) {
+        self.0.undo();
+    }
     fn idled(&mut self, rtos: u32, mss: u32) {
         self.0.idled(rtos, mss);
     }

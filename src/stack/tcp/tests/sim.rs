@@ -381,3 +381,12 @@ fn a_lossy_link_still_carries() {
     }
     assert!(mbps > 0.5, "{mbps} Mb/s");
 }
+
+/// Reordering is not loss: windows that were halved for it come back (RFC 3522).
+#[test]
+fn reordering_costs_little() {
+    let mut net = Net::clean(Duration::from_millis(20));
+    net.reorder = 0.01;
+    let (mbps, _) = goodput(net, 5_000_000, 42);
+    assert!(mbps > 20.0, "{mbps} Mb/s");
+}
