@@ -216,6 +216,7 @@ fn ss_and_capture_show_wire_connections() {
         assert!(!row["processes"].as_array().unwrap().is_empty(), "{row}");
     }
     tool(&["ss", &net.name]).check(0, &["cwnd:", "rtt:", "retrans:0/0"]);
+    tool(&["capture", &net.name]).check(1, &["has no link", "understudy ss"]);
 }
 
 #[test]

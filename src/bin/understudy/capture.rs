@@ -54,6 +54,10 @@ pub fn main(args: Args) -> Result<ExitCode> {
             format!("only the owner of net {} and root may capture", brief.name),
             "run this as that user",
         ),
+        Errno::OPNOTSUPP => advice(
+            format!("net {} has no link that is up", brief.name),
+            "frames between its own programs never reach a link; `understudy ss` shows those",
+        ),
         other => anyhow::Error::from(other).context("the engine cannot capture"),
     })?;
     // Ours was a copy: with it open we would never see the engine's end.

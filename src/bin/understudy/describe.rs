@@ -127,14 +127,14 @@ impl Describer {
         let tuple = FourTuple { local, remote };
         let mut line = format!("{local} > {remote} tcp {}", flags(h.flags));
         let seq = h.seq.wrapping_sub(self.base(tuple, h.seq, h.flags.has(Flags::SYN)));
-        let ack = h.ack.wrapping_sub(self.base(tuple.reversed(), h.ack, false));
         // Writing to a String cannot fail.
         let _ = match data.len() as u32 {
             0 => write!(line, " seq {seq}"),
             len => write!(line, " seq {seq}:{}", seq.wrapping_add(len)),
         };
         if h.flags.has(Flags::ACK) {
-            let _ = write!(line, " ack {ack}");
+            let base = self.base(tuple.reversed(), h.ack, false);
+            let _ = write!(line, " ack {}", h.ack.wrapping_sub(base));
         }
         let _ = write!(line, " win {} len {}", h.window, data.len());
         let o = &h.options;
@@ -150,8 +150,8 @@ impl Describer {
         if let Some((value, echo)) = o.timestamps {
             let _ = write!(line, " ts {value}/{echo}");
         }
-        let base = self.base(tuple.reversed(), h.ack, false);
         for (left, right) in o.sack_blocks() {
+            let base = self.base(tuple.reversed(), h.ack, false);
             let (left, right) = (left.wrapping_sub(base), right.wrapping_sub(base));
             let _ = write!(line, " sack {left}:{right}");
         }
