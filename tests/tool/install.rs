@@ -72,7 +72,7 @@ fn packages_have_a_destdir() {
     let program = compile(dir.path(), &dest.join("opt/us/lib/pkgconfig"), Some(&dest));
     let mut ran = Command::new(program);
     ran.env("LD_LIBRARY_PATH", dest.join("opt/us/lib"));
-    assert!(ran.status().unwrap().success());
+    assert!(ran.output().unwrap().status.success());
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn run_ends_its_engine_and_has_the_commands_status() {
 fn signals_reach_the_command() {
     let mut command = Command::new(common::artifacts::tool());
     // The shell says when its trap is set; `wait` lets it run at once.
-    let script = "trap 'echo caught; exit 9' TERM; echo ready; sleep 60 & wait; echo no";
+    let script = "trap 'echo caught; kill $!; exit 9' TERM; sleep 60 & echo ready; wait; echo no";
     command.args(["run", "--loopback", "tcp", "--", "sh", "-c", script]);
     let mut child = Held(command.stdout(Stdio::piped()).spawn().unwrap());
     let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
