@@ -30,9 +30,12 @@ const REQUEST_MAX: u32 = 64 << 20;
 /// How long accepting rests when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a program's socket gets to be watched for.
-pub const WATCHED: EventFlags =
-    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+/// What a program's socket is watched for, as edges.
+pub const WATCHED: EventFlags = EventFlags::IN
+    .union(EventFlags::OUT)
+    .union(EventFlags::PRI)
+    .union(EventFlags::RDHUP)
+    .union(EventFlags::ET);
 
 impl Engine {
     /// Programs wait at the gateway.

@@ -174,10 +174,9 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
             Ok(n) => {
                 tcp.send_commit(now, conn, n);
                 left -= n.min(left);
-                if n < room {
-                    // Most likely all there was. What was read goes out first; then we look again
-                    // (a short read is no proof: urgent data stops it too).
-                    return true;
+                if n < room && !session.read_on {
+                    // That was all there was: what comes now is a new edge for the poller.
+                    session.readable = false;
                 }
             }
             Err(Errno::AGAIN) => session.readable = false,

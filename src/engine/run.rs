@@ -95,8 +95,9 @@ impl Engine {
             }
             Token::Session(key) => {
                 let Some(session) = self.sessions.get_mut(key) else { return };
-                let ended = EventFlags::HUP | EventFlags::ERR;
-                session.readable |= flags.intersects(EventFlags::IN | EventFlags::RDHUP | ended);
+                let ended = EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP;
+                session.read_on |= flags.intersects(ended | EventFlags::PRI);
+                session.readable |= flags.intersects(EventFlags::IN | ended);
                 session.writable |= flags.intersects(EventFlags::OUT | ended);
                 session.hung_up |= flags.contains(EventFlags::HUP);
                 self.enqueue(key);

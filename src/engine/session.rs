@@ -60,6 +60,9 @@ pub struct Session {
     pub readable: bool,
     /// The socket may have room: set by the poller, cleared by `EAGAIN`.
     pub writable: bool,
+    /// A short read is no proof that there is nothing more: the program has closed (the end is yet
+    /// to be read), or sent urgent data (a read stops there).
+    pub read_on: bool,
     /// The poller has reported that the program closed both directions.
     pub hung_up: bool,
     /// All that the program wrote has been taken, and no more will come.
@@ -86,6 +89,7 @@ impl Session {
             phase,
             readable: true,
             writable: true,
+            read_on: false,
             hung_up: false,
             program_ended: false,
             deaf: false,
