@@ -11,6 +11,10 @@ fn find(host: &Host, capture: &Path, filter: &str) -> Vec<String> {
     for check in ["tcp.check_checksum:TRUE", "ip.check_checksum:TRUE", "udp.check_checksum:TRUE"] {
         argv.extend(["-o", check]);
     }
+    // tshark takes these ports for those of protocols that we do not speak.
+    for port in ["tcp.port==5000,data", "udp.port==5001,data"] {
+        argv.extend(["-d", port]);
+    }
     let said = host.plain(&argv).within(LIMIT * 4).ok();
     said.lines().map(str::to_owned).collect()
 }

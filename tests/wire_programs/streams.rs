@@ -52,7 +52,8 @@ fn passt_reaches_the_host() {
     let mut outside = Host::on(netns.clone(), Mode::Kernel);
     outside.quiet = true;
     // passt wants an interface with a default route, even if all that it reaches is the loopback.
-    netns.ip("link add out0 type dummy");
+    netns.ip("link add out0 type veth peer name out1");
+    netns.ip("link set out1 up");
     netns.ip("address add 192.0.2.2/24 dev out0");
     netns.ip("link set out0 up");
     netns.ip("route add default via 192.0.2.1");
