@@ -32,13 +32,15 @@ use crate::host::{Errno, fd::Raw, message, option, poll, unix};
 /// connect(2); `None` for `AF_UNSPEC`.
 pub fn connect(mut sock: Sock, to: Option<SocketAddr>) -> Result<(), Errno> {
     let Some(to) = to else { return disconnect(sock) };
-    let route = datagram_route::find(&sock, to, None)?;
+    let mut route = datagram_route::find(&sock, to, None)?;
     if route == Route::Outside {
         replace::kernel_file(sock)?;
         return unix::connect_raw(sock.fd, sockaddr::encode(to).as_bytes());
     }
     if !sock.has(Tag::BOUND) {
         bind::autobind(&mut sock)?;
+        // A route on the wire says the local port.
+        route = datagram_route::find(&sock, to, None)?;
     }
     let remote = route.remote().ok_or(Errno::NETUNREACH)?;
     if !link(&sock, &route)? && sock.has(Tag::CONNECTED) {
