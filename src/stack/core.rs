@@ -34,6 +34,8 @@ use std::collections::VecDeque;
 
 /// Packets fed back inside, and TCP segments looked at, in one call of `poll_transmit` at most.
 const WORK: usize = 256;
+/// Bytes that datagrams may send in a row while TCP waits.
+const TURN: usize = 64 << 10;
 
 /// A host: its interfaces, routes, neighbours, TCP and UDP. Sans-IO.
 pub struct Stack {
@@ -52,6 +54,8 @@ pub struct Stack {
     pub(in crate::stack) udp_events: VecDeque<Event>,
     pub(in crate::stack) counters: Counters,
     pub(in crate::stack) segment: SegmentOut,
+    /// Bytes that the queue has sent more than TCP, while TCP had something to send.
+    ahead: usize,
     /// Whether the last event came from UDP, to take turns.
     udp_had_its_turn: bool,
     /// Set when `poll_transmit` stopped with work left: go on then.
@@ -91,6 +95,7 @@ impl Stack {
             udp_events: VecDeque::new(),
             counters: Counters::new(),
             segment: empty_segment(),
+            ahead: 0,
             udp_had_its_turn: false,
             unfinished: None,
             now: Instant::ZERO,
@@ -171,25 +176,34 @@ impl Stack {
                 self.ip_arrives(now, IfIndex::LOOPBACK, &bytes, true, RxChecksum::Trusted);
                 packet.bytes = bytes;
                 self.queue.recycle(packet);
-            } else if let Some(interface) = self.queue.pop(frame) {
-                self.counters.add(Count::FramesOut);
-                return Some(interface);
-            } else {
-                let mut segment = core::mem::replace(&mut self.segment, empty_segment());
-                let any = self.tcp.poll_transmit(now, &mut segment);
-                let sent = if any { self.send_segment(now, &segment, frame) } else { None };
-                self.segment = segment;
-                if let Some(interface) = sent {
-                    self.counters.add(Count::FramesOut);
-                    return Some(interface);
+                continue;
+            }
+            // The queue (ARP, ND, ICMP, UDP) goes first, until it is too far ahead of TCP.
+            if self.ahead < TURN {
+                if let Some(interface) = self.queue.pop(frame) {
+                    self.ahead += frame.bytes.len();
+                    return Some(self.leaves(interface));
                 }
-                if !any {
-                    return None;
-                }
+            }
+            let mut segment = core::mem::replace(&mut self.segment, empty_segment());
+            let any = self.tcp.poll_transmit(now, &mut segment);
+            let sent = if any { self.send_segment(now, &segment, frame) } else { None };
+            self.segment = segment;
+            if let Some(interface) = sent {
+                self.ahead = self.ahead.saturating_sub(frame.bytes.len());
+                return Some(self.leaves(interface));
+            }
+            if !any {
+                self.ahead = 0;
+                return self.queue.pop(frame).map(|interface| self.leaves(interface));
             }
         }
         self.unfinished = Some(now);
         None
+    }
+    fn leaves(&mut self, interface: IfIndex) -> IfIndex {
+        self.counters.add(Count::FramesOut);
+        interface
     }
     /// The next thing that happened. TCP and UDP take turns.
     pub fn poll_event(&mut self) -> Option<Event> {

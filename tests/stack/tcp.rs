@@ -173,3 +173,28 @@ fn nobody_there() {
     assert_eq!(connect("10.0.0.3:5", "10.0.0.2:80"), NetError::AddressNotAvailable);
     assert_eq!(connect("127.0.0.1:5", "10.0.0.2:80"), NetError::AddressNotAvailable);
 }
+
+#[test]
+fn a_flood_of_datagrams_leaves_room_for_tcp() {
+    let mut world = World::ethernet();
+    let to = tuple("10.0.0.1:49152", "10.0.0.2:80");
+    world.stacks[1].tcp_mut().listen(to.remote, false, 16).unwrap();
+    let conn = world.stacks[0].tcp_connect(world.now, to, TcpOptions::default()).unwrap();
+    world.run_for(Duration::from_secs(1));
+    let data = bytes(1, 14_000);
+    assert_eq!(world.stacks[0].tcp_mut().send(world.now, conn, &data), Ok(data.len()));
+    // The link takes one frame at a time, and the program sends a datagram for each.
+    let mut frame = TxFrame::default();
+    let (mut segments, mut datagrams) = (0, 0);
+    for _ in 0..500 {
+        let _ = world.udp(0, tuple("10.0.0.1:1", "10.0.0.2:2"), &[1; 1400]);
+        let _ = world.udp(0, tuple("10.0.0.1:1", "10.0.0.2:2"), &[1; 1400]);
+        world.stacks[0].poll_transmit(world.now, &mut frame).unwrap();
+        match frame.bytes[23] {
+            6 => segments += 1,
+            17 => datagrams += 1,
+            other => panic!("protocol {other}"),
+        }
+    }
+    assert!(segments >= 10 && datagrams >= 400, "{segments} {datagrams}");
+}
