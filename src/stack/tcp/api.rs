@@ -24,7 +24,7 @@ pub struct TcpConfig {
     pub window_scaling: bool,
     /// Offer timestamps (RFC 7323).
     pub timestamps: bool,
-    /// Congestion control by name: `reno` now; more later.
+    /// Congestion control by name: `reno`, `newreno` or `cubic`.
     pub congestion: String,
 }
 
@@ -211,7 +211,7 @@ impl Default for TcpConfig {
             fin_wait2: Duration::from_secs(60),
             window_scaling: true,
             timestamps: true,
-            congestion: String::from("newreno"),
+            congestion: String::from("cubic"),
         }
     }
 }

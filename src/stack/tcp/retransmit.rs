@@ -7,6 +7,8 @@ use super::timers::Timer;
 
 /// Retransmissions of an orphan (Linux `tcp_orphan_retries`, 8 when unset).
 const ORPHAN_RETRIES: u8 = 8;
+/// Doublings of an orphan's persist timer: then it is at its upper bound (Linux `tcp_probe_timer`).
+const ORPHAN_BACKOFF: u8 = 10;
 
 impl Conn {
     /// Does everything that is due.
@@ -85,7 +87,10 @@ impl Conn {
         if self.tx.una != self.tx.nxt || self.all_acknowledged() {
             return;
         }
-        if self.probes >= self.retries(cx) || self.user_timed_out(cx) {
+        // Nobody waits for an orphan's data: it does not stand before a closed window for ever.
+        let given_up = self.probes >= self.retries(cx)
+            || (self.released && self.rtt.backoff >= ORPHAN_BACKOFF);
+        if given_up || self.user_timed_out(cx) {
             return self.time_out(cx);
         }
         self.probes = self.probes.saturating_add(1);

@@ -2,7 +2,7 @@
 //! (RFC 9293 3.8.6, RFC 7323 2).
 //!
 //! The right edge never goes back. It starts at 64 KiB and doubles whenever the program has
-//! read a whole window's worth and left nothing behind, up to the configured buffer; memory is
+//! read a whole window's worth and left little behind, up to the configured buffer; memory is
 //! taken only as data really piles up.
 use super::api::TcpConfig;
 use super::conn::{Conn, Cx, ReceiveSide};
@@ -60,7 +60,8 @@ impl Conn {
         let rx = &mut self.rx;
         rx.read_since = rx.read_since.saturating_add(count as u32);
         let most = u32::try_from(cx.config.receive_buffer).unwrap_or(u32::MAX).min(1 << 30);
-        if rx.ring.is_empty() && rx.read_since >= rx.limit && rx.limit < most {
+        let little_left = rx.ring.len() < rx.limit as usize / 4;
+        if little_left && rx.read_since >= rx.limit && rx.limit < most {
             rx.limit = rx.limit.saturating_mul(2).min(most);
             rx.read_since = 0;
         }

@@ -5,19 +5,19 @@
 //! send again is `recovery.rs`' business and the same for all: bytes that duplicate or selective
 //! acknowledgments report as arrived leave the flight, so no window is inflated (RFC 5681 3.2 step
 //! 4 in the form of RFC 6675 4).
+mod cubic;
 mod newreno;
 mod reno;
 
 use crate::base::{Instant, time::Duration};
 
 /// The names that `TCP_CONGESTION` takes.
-pub const NAMES: [&str; 2] = ["reno", "newreno"];
+pub const NAMES: [&str; 3] = ["reno", "newreno", "cubic"];
 
 /// A cumulative acknowledgment of something new.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Acked {
     /// When.
-    #[allow(dead_code, reason = "cubic and bbr need the time; reno counts bytes")]
     pub now: Instant,
     /// Bytes newly acknowledged.
     pub bytes: u32,
@@ -27,7 +27,6 @@ pub(super) struct Acked {
     /// `tcp_is_cwnd_limited`): an unused window must not grow.
     pub limited: bool,
     /// Smoothed round-trip time.
-    #[allow(dead_code, reason = "cubic and bbr need it")]
     pub rtt: Option<Duration>,
     /// Sender's maximum segment size, bytes.
     pub mss: u32,
@@ -65,6 +64,7 @@ pub(super) trait Congestion: core::fmt::Debug + Send {
 pub(super) fn by_name(name: &str) -> Option<Box<dyn Congestion>> {
     match name {
         "reno" => Some(Box::new(reno::Reno::default())),
+        "cubic" => Some(Box::new(cubic::Cubic::default())),
         "newreno" => Some(Box::new(newreno::NewReno::default())),
         _ => None,
     }
@@ -178,10 +178,13 @@ mod tests {
             assert_eq!(cc.name(), name);
             cc.opened(1460);
             assert_eq!(cc.cwnd(), 14_600);
+            let kept = if name == "cubic" { 7 } else { 5 };
             cc.loss_found(Instant::ZERO, 100_000, 1460);
-            assert_eq!((cc.cwnd(), cc.ssthresh()), (50_000, 50_000));
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (kept * 10_000, kept * 10_000));
             cc.timed_out(Instant::ZERO, 20_000, 1460);
-            assert_eq!((cc.cwnd(), cc.ssthresh()), (1460, 10_000));
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (1460, kept * 2_000));
+            cc.undo();
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (kept * 10_000, kept * 10_000));
         }
         assert!(by_name("cubicle").is_none());
         assert!(by_name(&default().name()).is_some());

@@ -48,6 +48,23 @@ fn a_peer_that_does_not_answer_probes_is_dead() {
     assert_eq!(s.status().error, Some(NetError::TimedOut));
 }
 
+/// An orphan does not probe for ever, even if it is answered.
+#[test]
+fn an_orphan_before_a_closed_window_ends() {
+    let mut s = Script::established();
+    s.window = 0;
+    s.put(A, 1, 1, &[]);
+    s.send(10);
+    s.release();
+    let start = s.now;
+    while s.until_sent().1.header.flags == A {
+        s.put(A, 1, 1, &[]);
+    }
+    assert_eq!(s.tcp.connections().count(), 0);
+    let seconds = s.now.since(start).as_secs();
+    assert!((120..600).contains(&seconds), "{seconds}");
+}
+
 /// The FIN waits for the window as well, and gets out.
 #[test]
 fn fin_behind_a_closed_window() {
