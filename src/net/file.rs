@@ -19,7 +19,7 @@ use toml::Spanned;
 /// Links, addresses, routes or users in one file, at most (a brief carries no more).
 const LIST_MAX: usize = 64;
 /// Algorithms that `congestion` accepts.
-pub const CONGESTION: &[&str] = &["newreno", "reno"];
+pub const CONGESTION: &[&str] = &["cubic", "newreno", "reno"];
 
 /// What is wrong with a net's file.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -27,7 +27,7 @@ const SO_PASSPIDFD: i32 = 76;
 const SO_PEERPIDFD: i32 = 77;
 const SO_PASSRIGHTS: i32 = 83;
 /// Congestion control that the engine knows; the first is what it takes itself.
-const CONGESTION: [&str; 2] = ["newreno", "reno"];
+const CONGESTION: [&str; 3] = ["cubic", "newreno", "reno"];
 /// `TCP_CA_NAME_MAX`.
 const CONGESTION_SIZE: usize = 16;
 /// The MTU of `lo`: IPv4 cannot use all of its 65536.

@@ -78,7 +78,7 @@ fn wrong_files() {
         ("name = 'a'\n[tcp]\nrto_min = '2s'\nrto_max = '1s'", 4, "less than rto_min"),
         ("name = 'a'\n[tcp]\nretries = 0", 3, "from 1 to 30"),
         ("name = 'a'\n[tcp]\nretries = 999", 3, "expected u8"),
-        ("name = 'a'\n[tcp]\ncongestion = 'vegas'", 3, "there is newreno"),
+        ("name = 'a'\n[tcp]\ncongestion = 'vegas'", 3, "there is cubic"),
         ("name = 'a'\nlink = 'tap:t'", 2, "expected a sequence"),
         ("name = 'a'\n[[link]]\naddresses = ['10.0.0.2/24']", 2, "needs device = packet:IFNAME"),
         ("name = 'a'\n[[link]]\ndevice = 7", 3, "device is a string: packet:IFNAME"),
