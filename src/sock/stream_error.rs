@@ -52,6 +52,10 @@ pub fn end_reason(sock: &mut Sock, kernel_error: bool) -> Option<Errno> {
         Some(Reply::Errno(byte)) => from_byte(byte),
         _ => None,
     };
+    // The engine hangs up in good order only when both directions have ended. Otherwise it has died,
+    // and what it had not passed on is lost: that must not look like the end.
+    let lost = answer.is_none() || !sock.has(Tag::WRITE_SHUT);
+    let reason = reason.or(lost.then_some(Errno::CONNRESET));
     take_kernel(sock);
     if sock.has(Tag::CONNECTING) {
         // The engine is gone, or does not remember: nobody can say why.

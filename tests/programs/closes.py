@@ -20,8 +20,8 @@ SCENES = {
         "shut eof-after:3000000 close", "eof-after:0 send:3000000 close"),
     "client leaves with unread data": ("cue close say", "send:100 say cue until-error close"),
     "server leaves with unread data": ("send:100 say cue until-error close", "cue close say"),
-    "client resets": ("linger0 close say", "cue until-error close"),
-    "server resets": ("cue until-error close", "linger0 close say"),
+    "client resets": ("cue linger0 close say", "say cue until-error close"),
+    "server resets": ("say cue until-error close", "cue linger0 close say"),
     "server reads what came before a reset": (
         "send:10 say cue linger0 close say", "cue read:10 say cue until-error close"),
     "writes after the peer has gone": ("cue write-until-error close", "close say"),
