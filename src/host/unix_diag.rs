@@ -1,5 +1,5 @@
-//! The kernel's list of unix sockets: the registry of names. By `sock_diag` (netlink), or where that
-//! is forbidden from `/proc/net/unix`. No allocation: `bind` may run in a signal handler.
+//! The kernel's list of unix sockets: the registry of names. By `sock_diag` (netlink), or where
+//! that is forbidden from `/proc/net/unix`. No allocation: `bind` may run in a signal handler.
 use super::{Errno, fd::Owned, file, message, unix};
 
 /// `TCP_ESTABLISHED`, as unix sockets use it: connected.

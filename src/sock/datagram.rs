@@ -1,5 +1,5 @@
-//! Datagram socket objects: connect, disconnect, shutdown, names. Sending and receiving have files of
-//! their own: [`super::datagram_send`], [`super::datagram_receive`].
+//! Datagram socket objects: connect, disconnect, shutdown, names. Sending and receiving have files
+//! of their own: [`super::datagram_send`], [`super::datagram_receive`].
 //!
 //! # How UDP is made of unix datagrams
 //!
@@ -9,7 +9,8 @@
 //!   *kernel's* peer is his socket: plain `send` and `recv` go straight through, and the kernel
 //!   refuses datagrams of others, as UDP does. When he is gone, the kernel says `ECONNREFUSED` or
 //!   `ENOTCONN` at the next send, and the address is looked up anew.
-//! - UDP tells a connected sender late that nobody was there: the send succeeds, the next call fails.
+//! - UDP tells a connected sender late that nobody was there: the send succeeds, the next call
+//!   fails.
 //!   [`raise_error`] makes the kernel say so, so that `poll` and a blocked `recv` see it as well.
 //! - A host on the wire is a socket of the engine, named [`Role::Proxy`].
 use super::annex::{Annex, Key};

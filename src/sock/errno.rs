@@ -21,7 +21,7 @@ pub fn from_net(error: NetError) -> Errno {
     }
 }
 
-/// The byte that the control channel and tags carry; every errno of Linux fits (the largest is 133).
+/// The byte that the control channel and tags carry; every errno of Linux fits (the largest: 133).
 pub fn to_byte(errno: Errno) -> u8 {
     u8::try_from(errno.raw_os_error()).unwrap_or(u8::MAX)
 }

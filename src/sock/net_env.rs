@@ -24,8 +24,8 @@ pub fn enter(brief: Brief) -> Result<(), Errno> {
     }
 }
 
-/// The process's net; `ENETDOWN` if `UNDERSTUDY_NET` names one that does not run (asked again at the
-/// next call: it may come up).
+/// The process's net; `ENETDOWN` if `UNDERSTUDY_NET` names one that does not run (asked again at
+/// the next call: it may come up).
 pub fn usable() -> Result<&'static Brief, Errno> {
     BRIEF.get_or_try_init(|| match read() {
         Ok(brief) => Ok(Box::new(brief)),

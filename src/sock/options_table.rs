@@ -129,7 +129,7 @@ const TABLE: &[IntOption] = &[
     tcp(libc::TCP_FASTOPEN_CONNECT, 0, Range(0, 1)),
 ];
 
-/// The option of that name on a socket of this kind. Options of `IPPROTO_IP` are on IPv6 sockets too.
+/// The option of that name on a socket of this kind. Options of `IPPROTO_IP` are on IPv6 ones too.
 pub fn find(level: i32, name: i32, datagram: bool, ipv6: bool) -> Option<&'static IntOption> {
     let here = |o: &&IntOption| {
         o.level == level

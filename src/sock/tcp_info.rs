@@ -12,8 +12,8 @@ use crate::host::{Errno, option, poll, usermem::UserSlice};
 
 /// Size of Linux 6.18's `struct tcp_info`, bytes.
 const SIZE: usize = 280;
-/// The largest segment of `lo` (65536 less 40 bytes of headers, 12 of options), and what Linux takes
-/// for a segment of its receiver there.
+/// The largest segment of `lo` (65536 less 40 bytes of headers, 12 of options), and what Linux
+/// takes for a segment of its receiver there.
 const SEGMENT: u32 = 65_483;
 const SEND_SEGMENT: u32 = 32_768;
 
@@ -38,10 +38,8 @@ pub fn get(sock: &Sock, value: UserSlice) -> Result<usize, Errno> {
 /// The segment size of a connection: `tcpi_snd_mss`.
 pub fn segment_size(sock: &Sock) -> i32 {
     let bytes = of_the_wire(sock).unwrap_or_else(|| local(sock).to_vec());
-    match bytes.get(16..20).and_then(|b| b.try_into().ok()).map(i32::from_ne_bytes) {
-        Some(size @ 1..) => size,
-        _ => 536,
-    }
+    let size = bytes.get(16..20).and_then(|b| b.try_into().ok()).map(i32::from_ne_bytes);
+    size.filter(|size| *size > 0).unwrap_or(536)
 }
 
 /// What the engine says; `None` for a connection that it does not hold (any more).

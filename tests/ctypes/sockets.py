@@ -2,8 +2,9 @@
 
     sockets.py LIBRARY us|plain udp-server|udp-client|tcp-server|tcp-client|calls
 
-The four lecture programs (see tests/lecture), and `calls`: every call, blocking and not, TCP and UDP,
-IPv4 and IPv6. `us` takes the names of the header (us_socket), `plain` the C library's (socket).
+The four lecture programs (see tests/lecture), and `calls`: every call, blocking and not, TCP and
+UDP, IPv4 and IPv6. `us` takes the names of the header (us_socket), `plain` the C library's names
+(socket).
 """
 import ctypes
 import errno
