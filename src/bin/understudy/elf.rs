@@ -1,7 +1,7 @@
 //! What an ELF file says about whether a library can be preloaded into it.
-use object::elf;
-use object::read::elf::{ElfFile, FileHeader};
-use object::{Architecture, Object, ObjectKind, ObjectSection};
+use object::elf::{FileHeader32, FileHeader64};
+use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
+use object::{Architecture, Endianness, Object, ObjectKind, ObjectSection, ReadCache, ReadRef};
 use std::path::Path;
 
 /// An executable, as far as the preload is concerned.
@@ -17,31 +17,33 @@ pub struct Elf {
     pub go: bool,
 }
 
-/// Reads an ELF file. `Ok(None)`: not an executable ELF file.
+/// Reads an ELF file, and of it only what is needed. `Ok(None)`: not an executable ELF file.
 pub fn read(path: &Path) -> std::io::Result<Option<Elf>> {
-    let data = std::fs::read(path)?;
-    Ok(parse(&data))
+    let file = ReadCache::new(std::fs::File::open(path)?);
+    // A directory can be opened, but not read.
+    file.len().map_err(|()| std::io::ErrorKind::IsADirectory)?;
+    Ok(parse(&file))
 }
 
-fn parse(data: &[u8]) -> Option<Elf> {
-    match data.get(..5)? {
-        [0x7f, b'E', b'L', b'F', 1] => describe::<elf::FileHeader32<object::Endianness>>(data, 32),
-        [0x7f, b'E', b'L', b'F', 2] => describe::<elf::FileHeader64<object::Endianness>>(data, 64),
+fn parse<'data, R: ReadRef<'data>>(data: R) -> Option<Elf> {
+    match data.read_bytes_at(0, 5).ok()? {
+        [0x7f, b'E', b'L', b'F', 1] => describe::<FileHeader32<Endianness>, R>(data, 32),
+        [0x7f, b'E', b'L', b'F', 2] => describe::<FileHeader64<Endianness>, R>(data, 64),
         _ => None,
     }
 }
 
-fn describe<'data, H: FileHeader<Endian = object::Endianness>>(
-    data: &'data [u8],
-    bits: u8,
-) -> Option<Elf> {
-    let file: ElfFile<'data, H> = ElfFile::parse(data).ok()?;
+fn describe<'data, H, R>(data: R, bits: u8) -> Option<Elf>
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'data>,
+{
+    let file: ElfFile<'data, H, R> = ElfFile::parse(data).ok()?;
     if !matches!(file.kind(), ObjectKind::Executable | ObjectKind::Dynamic) {
         return None;
     }
     let endian = file.endian();
     let interpreter = file.elf_program_headers().iter().find_map(|header| {
-        use object::read::elf::ProgramHeader;
         let text = header.interpreter(endian, data).ok()??;
         Some(String::from_utf8_lossy(text).into_owned())
     });
@@ -82,7 +84,7 @@ mod tests {
             if at < data.len() {
                 data[at] = byte;
             }
-            let _ = parse(&data);
+            let _ = parse(data.as_slice());
         }
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 use understudy::engine::{Engine, EngineConfig, Stop};
 use understudy::net::file;
+use understudy::net::link_spec::Device;
 
 /// What the child says when programs can connect.
 const READY: &str = "ready\n";
@@ -42,7 +43,8 @@ pub fn main(args: Args) -> Result<ExitCode> {
     // Ctrl-C is for the command; the engine has to outlive it.
     let _ = rustix::process::setsid();
     let filter = EnvFilter::try_from_env("UNDERSTUDY_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     let engine = match start(&args) {
         Ok(engine) => engine,
         Err(error) => {
@@ -81,11 +83,20 @@ fn start(args: &Args) -> Result<Engine> {
     let mut config = EngineConfig::from_net(&net, nets::uid())?;
     config.raise_file_limit = true;
     config.runtime_dir = Some(nets::runtime_dir());
-    if args.stay {
+    let relative = net.links.iter().any(|l| is_relative(&l.spec.device));
+    if args.stay && !relative {
         // A net that stays must not keep a file system busy.
         std::env::set_current_dir("/")?;
     }
     Ok(Engine::start(config)?)
+}
+
+/// Whether a link's path will be looked up again, from where we are now.
+fn is_relative(device: &Device) -> bool {
+    match device {
+        Device::Stream(path) | Device::StreamListen(path) => Path::new(path).is_relative(),
+        Device::Packet(_) | Device::Tap(_) => false,
+    }
 }
 
 /// The first signal asks for an end with everything delivered, the second ends at once.

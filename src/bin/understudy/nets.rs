@@ -2,6 +2,7 @@
 use crate::advice::advice;
 use crate::control::{self, Control};
 use anyhow::{Context, Result};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use understudy::net::brief::{Brief, brief_paths, is_net_name};
 use understudy::net::config::NetConfig;
@@ -119,11 +120,23 @@ pub fn read(path: &str) -> Result<Wanted> {
     Ok(Wanted::New { text, config })
 }
 
+/// Whether a file is ours or root's: in /tmp somebody else may have put one there.
+fn is_trusted(path: &str) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.uid() == uid() || m.uid() == 0)
+}
+
 /// The brief that the engine of the net `name` has left, ours before root's.
 pub fn running(name: &str) -> Result<Option<Brief>> {
     let xdg = std::env::var("XDG_RUNTIME_DIR").ok();
     for path in brief_paths(name, uid(), xdg.as_deref()) {
         match std::fs::read_to_string(&path) {
+            Ok(_) if !is_trusted(&path) => {
+                let what = format!("{path} belongs to somebody else");
+                return Err(advice(
+                    what,
+                    "remove it, or set XDG_RUNTIME_DIR to a directory of yours",
+                ));
+            }
             Ok(text) => {
                 let brief = text.parse().with_context(|| format!("{path} is damaged"))?;
                 return Ok(Some(brief));
@@ -146,8 +159,10 @@ pub fn all() -> Vec<Brief> {
             .collect();
         names.sort();
         for name in names {
-            let text = std::fs::read_to_string(format!("{dir}/{name}.net")).unwrap_or_default();
+            let path = format!("{dir}/{name}.net");
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
             if let Ok(brief) = text.parse::<Brief>()
+                && is_trusted(&path)
                 && !found.iter().any(|b| b.id == brief.id)
             {
                 found.push(brief);
