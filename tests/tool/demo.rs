@@ -28,7 +28,7 @@ fn demo(argv: &[&str]) {
     let said = Said::from(Command::new(argv[0]).args(&argv[1..]).output().unwrap());
     let parts = ["Two hosts", "every byte as sent", "sent again", "congestion window"];
     said.check(0, &parts);
-    said.check(0, &["impair out frames", "the client's side  now in "]);
+    said.check(0, &["to the client ", " frames, ", "the client's side  now in "]);
 }
 
 #[test]

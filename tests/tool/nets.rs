@@ -93,8 +93,8 @@ fn a_killed_engine_is_noticed() {
     let pid = net.status()["pid"].as_i64().unwrap() as i32;
     let id = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
-    wait_for("the engine's end", || tool(&["status"]).out.contains("dead"));
-    tool(&["status"]).check(0, &["was killed: start it again with `understudy up FILE`"]);
+    wait_for("the engine's end", || tool(&["status"]).out.contains("no engine"));
+    tool(&["status"]).check(0, &["start it again with `understudy up FILE`", name]);
     tool(&["run", "--net", name, "true"]).check(125, &["no engine is running for net"]);
     // It can simply be started again.
     let file = net.dir.path().join("net.toml");
@@ -280,4 +280,23 @@ fn nets_of_a_command_are_seen_while_it_runs() {
     child.0.wait().unwrap();
     let gone: Said = tool(&["status", name]);
     gone.check(1, &["no net named"]);
+}
+
+#[test]
+fn a_net_in_another_namespace_is_left_alone() {
+    let net = Net::up("apart", "loopback = 'tcp'\n");
+    let apart = |args: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(common::netns::unshare_flags()).arg(common::artifacts::tool()).args(args);
+        Said::from(command.output().unwrap())
+    };
+    if !common::need::root() {
+        // In a user namespace of its own the runtime directory is another one.
+        return;
+    }
+    apart(&["status"]).check(0, &[&net.name, "in another netns"]);
+    let said = apart(&["down", &net.name]);
+    said.check(1, &["is up, but in another network namespace", "nsenter"]);
+    apart(&["run", "--net", &net.name, "true"]).check(125, &["in another network namespace"]);
+    tool(&["status", &net.name]).check(0, &[]);
 }

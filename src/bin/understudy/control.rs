@@ -1,5 +1,6 @@
 //! The tool's end of the control channel: asking a running engine.
 use crate::advice::advice;
+use crate::nets;
 use anyhow::{Context, Result, bail};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -49,6 +50,10 @@ pub fn connect(brief: &Brief) -> Result<Option<Control>> {
 pub fn reach(brief: &Brief) -> Result<Control> {
     connect(brief)?.ok_or_else(|| {
         let name = &brief.name;
+        if nets::lives_elsewhere(name) {
+            let what = format!("net {name} is up, but in another network namespace");
+            return advice(what, "go there first: `nsenter --target PID --net`, PID of its engine");
+        }
         advice(format!("no engine is running for net {name}"), "start it with `understudy up FILE`")
     })
 }

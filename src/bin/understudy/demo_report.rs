@@ -15,7 +15,7 @@ pub struct Watch {
     sender: Option<TcpInfo>,
     /// The largest congestion window that was seen, segments.
     cwnd_max: u32,
-    wire: Vec<(String, u64)>,
+    wire: [String; 2],
 }
 
 impl Watch {
@@ -26,7 +26,7 @@ impl Watch {
             client: client.brief.clone(),
             sender: None,
             cwnd_max: 0,
-            wire: Vec::new(),
+            wire: Default::default(),
         })
     }
 
@@ -70,11 +70,19 @@ impl Watch {
     }
 }
 
-/// The counters of the server's link that are not zero.
-fn wire(snapshot: &Snapshot) -> Vec<(String, u64)> {
-    let links = snapshot.interfaces.iter().filter(|i| !i.link.is_empty());
-    let all = links.flat_map(|i| &i.counters);
-    all.filter(|(_, v)| **v != 0).map(|(n, v)| (n.replace('_', " "), *v)).collect()
+/// What became of the frames on the server's link, by direction: `7 frames, 1 lost`.
+fn wire(snapshot: &Snapshot) -> [String; 2] {
+    ["impair_out_", "impair_in_"].map(|direction| {
+        let counters = snapshot.interfaces.iter().flat_map(|i| &i.counters);
+        let mut told: Vec<(&str, u64)> = counters
+            .filter_map(|(name, value)| Some((name.strip_prefix(direction)?, *value)))
+            .filter(|(_, value)| *value != 0)
+            .collect();
+        told.sort_by_key(|(what, _)| *what != "frames");
+        let told: Vec<String> =
+            told.iter().map(|(what, value)| format!("{value} {what}")).collect();
+        told.join(", ")
+    })
 }
 
 /// What is known at the end.
@@ -83,7 +91,7 @@ pub struct Fetched {
     sender: TcpInfo,
     receiver: Option<String>,
     cwnd_max: u32,
-    wire: Vec<(String, u64)>,
+    wire: [String; 2],
 }
 
 fn ms(us: u32) -> f64 {
@@ -119,9 +127,11 @@ impl Fetched {
         if let Some(state) = &self.receiver {
             println!("  the client's side  now in {state}");
         }
-        if !self.wire.is_empty() {
-            let text: Vec<String> = self.wire.iter().map(|(n, v)| format!("{n} {v}")).collect();
-            println!("What the wire did: {}", text.join(", "));
+        let [there, back] = &self.wire;
+        if !there.is_empty() {
+            println!("What the wire did:");
+            println!("  to the client      {there}");
+            println!("  and back           {back}");
         }
     }
 }

@@ -7,6 +7,7 @@
 use crate::advice::advice;
 use crate::nets;
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::fs::FlockOperation;
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::{File, OpenOptions};
@@ -43,6 +44,8 @@ pub fn main(args: Args) -> Result<ExitCode> {
     // Ctrl-C is for the command; the engine has to outlive it.
     let _ = rustix::process::setsid();
     let filter = EnvFilter::try_from_env("UNDERSTUDY_LOG").unwrap_or_else(|_| "warn".into());
+    // As long as we live the log is locked: so `nets::lives_elsewhere` knows.
+    let _ = rustix::fs::flock(std::io::stderr(), FlockOperation::NonBlockingLockExclusive);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).init();
     let engine = match start(&args) {

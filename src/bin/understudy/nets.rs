@@ -2,6 +2,8 @@
 use crate::advice::advice;
 use crate::control::{self, Control};
 use anyhow::{Context, Result};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use understudy::net::brief::{Brief, brief_paths, is_net_name};
@@ -204,6 +206,15 @@ pub fn pick(name: Option<&str>) -> Result<(Brief, Control)> {
             Err(advice(what, "name the one that you mean"))
         }
     }
+}
+
+/// Whether the net's engine lives, though it cannot be reached: in another network namespace, which
+/// has abstract names of its own. Known by the lock on its log.
+pub fn lives_elsewhere(name: &str) -> bool {
+    let logs = [runtime_dir(), understudy::net::brief::runtime_dir(0, None)];
+    logs.iter().filter_map(|d| std::fs::File::open(format!("{d}/{name}.log")).ok()).any(|log| {
+        rustix::fs::flock(log, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    })
 }
 
 /// Removes what an engine of ours that was killed has left behind.

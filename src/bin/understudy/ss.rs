@@ -214,7 +214,8 @@ fn info(i: &TcpInfo) -> String {
         i.snd_cwnd
     );
     // Linux shows it once it has been set; "infinite" means nothing to a reader.
-    if i.snd_ssthresh != 0 && i.snd_ssthresh < 0x7fff_ffff {
+    let ssthresh = u64::from(i.snd_ssthresh) * u64::from(i.snd_mss);
+    if ssthresh != 0 && ssthresh < (1 << 30) - u64::from(i.snd_mss) {
         text.push_str(&format!(" ssthresh:{}", i.snd_ssthresh));
     }
     for (name, value) in [

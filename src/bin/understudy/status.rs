@@ -49,16 +49,16 @@ pub fn main(args: Args) -> Result<ExitCode> {
     let mut dead = None;
     for (snapshot, brief) in &nets {
         table.push(row(snapshot, brief));
-        if matches!(snapshot, Ok(None)) {
+        if matches!(snapshot, Ok(None)) && !nets::lives_elsewhere(&brief.name) {
             dead = Some(&brief.name);
         }
     }
     table.print();
     if let Some(name) = dead {
         println!(
-            "  next: the engine of net {name} was killed: start it again with `understudy up FILE` \
-                  (its programs need not restart), or `understudy down {name}`"
+            "The engine of net {name} has ended without a word; its programs need not restart."
         );
+        println!("  next: start it again with `understudy up FILE`, or `understudy down {name}`");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -82,7 +82,11 @@ fn row(snapshot: &Result<Option<Snapshot>>, brief: &Brief) -> [String; 7] {
                 if links.is_empty() { dash() } else { links.join(" ") },
             ]
         }
-        Ok(None) => [brief.name.clone(), "dead".into(), dash(), dash(), dash(), addresses, dash()],
+        Ok(None) => {
+            let elsewhere = nets::lives_elsewhere(&brief.name);
+            let state = if elsewhere { "in another netns" } else { "no engine" };
+            [brief.name.clone(), state.into(), dash(), dash(), dash(), addresses, dash()]
+        }
         Err(_) => {
             [brief.name.clone(), "no answer".into(), dash(), dash(), dash(), addresses, dash()]
         }

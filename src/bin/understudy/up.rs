@@ -47,6 +47,9 @@ pub fn down(args: DownArgs) -> Result<ExitCode> {
         let what = format!("no net named {name} is up");
         return Err(advice(what, "`understudy status` lists nets"));
     };
+    if nets::lives_elsewhere(name) && control::connect(&brief)?.is_none() {
+        control::reach(&brief)?;
+    }
     let Some(control) = control::connect(&brief)? else {
         // Killed: what it left behind would only mislead.
         nets::forget(name);
