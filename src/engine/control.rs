@@ -175,7 +175,7 @@ impl Engine {
                 Some(bytes) => vec![Reply::Info(bytes)],
                 None => errno(Err(Errno::NOTCONN)),
             },
-            Request::UdpProxy(tuple) => errno(self.make_proxy(now, tuple).map(drop)),
+            Request::UdpProxy(tuple) => errno(self.open_proxy(now, tuple)),
             Request::UdpError(tuple) => {
                 vec![Reply::Errno(self.udp_errors.take(&tuple).unwrap_or(0))]
             }

@@ -4,7 +4,10 @@ use crate::base::Instant;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::stack::tcp::{State, TcpInfo};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// Connections that are shown with all that TCP knows of them; the rest only with their ends.
+const DETAILED_MAX: usize = 4_096;
 
 /// All of it.
 #[derive(Serialize, Deserialize, Debug, Default, Clone)]
@@ -109,7 +112,7 @@ pub struct Connection {
     pub incoming: bool,
     /// Where the engine's side of it is: `open`, `connecting`, ...
     pub phase: Option<String>,
-    /// The rest.
+    /// The rest, for the first some thousand connections.
     pub info: Option<TcpInfo>,
 }
 
@@ -185,21 +188,24 @@ fn listeners(engine: &Engine) -> Vec<Listener> {
 
 fn connections(engine: &Engine, now: Instant) -> Vec<Connection> {
     let tcp = engine.stack.tcp();
+    let mut names: HashMap<i32, Option<String>> = HashMap::new();
     let mut list: Vec<Connection> = tcp
         .connections()
-        .map(|(conn, tuple, state)| {
+        .enumerate()
+        .map(|(number, (conn, tuple, state))| {
             let key = engine.sessions.of_conn(conn);
             let session = key.and_then(|key| engine.sessions.get(key));
-            let info = tcp.info(now, conn);
+            let pid = session.map_or(0, |s| s.owner.pid);
+            let info = if number < DETAILED_MAX { tcp.info(now, conn) } else { None };
             Connection {
                 local: tuple.local,
                 remote: tuple.remote,
                 state: state_name(state).to_string(),
                 receive_queue: info.as_ref().map_or(0, |i| u64::from(i.receive_queue)),
                 send_queue: info.as_ref().map_or(0, |i| u64::from(i.send_queue)),
-                pid: session.map_or(0, |s| s.owner.pid),
+                pid,
                 uid: session.map(|s| s.owner.uid).filter(|uid| *uid != u32::MAX),
-                process: session.and_then(|s| process_name(s.owner.pid)),
+                process: names.entry(pid).or_insert_with(|| process_name(pid)).clone(),
                 incoming: session.is_some_and(|s| s.incoming),
                 phase: session.map(|s| phase_name(s.phase).to_string()),
                 info,

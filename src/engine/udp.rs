@@ -3,6 +3,11 @@
 //! what came from `remote` is sent from it, so that a program's socket which is connected to it (in
 //! the kernel) sees that host alone, as UDP has it.
 //!
+//! A program's socket that has its port for itself (it is not one of a group) gets the proxy connected
+//! to it as soon as it speaks: the kernel then lets it queue as much as its send buffer holds, where
+//! an unconnected proxy would take ten datagrams. A successor of that socket, with the same name,
+//! finds the proxy closed to it (`EPERM`), asks for it again, and so opens it.
+//!
 //! Proxies are made when a program asks for one or when a datagram arrives, and the one unused for
 //! longest makes room for another; a program that was connected to it notices (`ECONNREFUSED`) and
 //! asks again. A datagram whose receiver has no room waits a little, in a bounded queue (the kernel
@@ -44,8 +49,29 @@ pub struct Proxy {
     last: Instant,
     /// The program's socket that spoke or took a datagram last: tried first.
     peer: Option<Role>,
+    /// The socket is connected to `peer` in the kernel.
+    joined: bool,
     /// Datagrams in the waiting queue.
     waiting: usize,
+}
+
+impl Proxy {
+    /// A program's socket has spoken: it is asked first from now on, and joined if that shuts
+    /// nobody out.
+    fn heard(&mut self, now: Instant, net: NetId, from: Role) {
+        self.last = now;
+        if self.peer != Some(from) || !self.joined {
+            self.peer = Some(from);
+            let alone = matches!(from, Role::Datagram { slot: Slot::Exclusive, .. });
+            self.joined = alone && unix::connect(&self.fd, net, from).is_ok();
+        }
+    }
+    /// Open to every socket again.
+    fn part(&mut self) {
+        if self.joined {
+            self.joined = net::connect_unspec(&self.fd).is_err();
+        }
+    }
 }
 
 /// All proxies, and the datagrams that wait.
@@ -89,6 +115,17 @@ impl Proxies {
 }
 
 impl Engine {
+    /// A program asks for the proxy of a pair: there is none, or it is not open to that program.
+    pub(super) fn open_proxy(&mut self, now: Instant, tuple: FourTuple) -> Result<(), Errno> {
+        let key = self.make_proxy(now, tuple)?;
+        // What is queued would be lost with the connection.
+        self.send_datagrams(now, key);
+        if let Some(proxy) = self.proxies.slab.get_mut(key) {
+            proxy.part();
+        }
+        Ok(())
+    }
+
     /// The proxy of a pair, made if it is not there.
     pub(super) fn make_proxy(&mut self, now: Instant, tuple: FourTuple) -> Result<Key, Errno> {
         if let Some(key) = self.proxies.by_pair.get(&tuple) {
@@ -109,7 +146,7 @@ impl Engine {
         if self.brief.users != Users::Any {
             net::sockopt::set_socket_passcred(&fd, true)?;
         }
-        let proxy = Proxy { fd, tuple, last: now, peer: None, waiting: 0 };
+        let proxy = Proxy { fd, tuple, last: now, peer: None, joined: false, waiting: 0 };
         let key = self.proxies.slab.insert(proxy);
         self.proxies.by_pair.insert(tuple, key);
         if let Some(proxy) = self.proxies.slab.get(key) {
@@ -145,8 +182,7 @@ impl Engine {
             if !admitted || local.port() != proxy.tuple.local.port() {
                 continue;
             }
-            proxy.last = now;
-            proxy.peer = Some(from);
+            proxy.heard(now, self.net, from);
             let tuple = proxy.tuple;
             let payload = &self.scratch[..len];
             let sent = self.stack.udp_send(now, tuple, &UdpSendOptions::default(), payload);
@@ -246,8 +282,9 @@ impl Engine {
         tracing::debug!(?tuple, %error, "a datagram failed");
         self.udp_errors.remember(tuple, errno::to_byte(errno::from_net(error)));
         let Some(key) = self.proxies.by_pair.get(&tuple) else { return };
-        let Some(proxy) = self.proxies.slab.get(*key) else { return };
+        let Some(proxy) = self.proxies.slab.get_mut(*key) else { return };
         if let Some(peer) = proxy.peer {
+            proxy.part();
             if let Err(error) = raise_error(proxy, self.net, peer) {
                 tracing::debug!(?tuple, %error, "the program could not be told");
             }

@@ -117,3 +117,32 @@ fn an_icmp_error_reaches_the_connected_socket() {
     rustix::net::send(&fd, b"again", SendFlags::NOSIGNAL).unwrap();
     rig.peer.until("the next one", |peer| !peer.datagrams.is_empty());
 }
+
+#[test]
+fn a_program_may_queue_more_than_the_kernel_lets_strangers() {
+    let mut rig = Rig::new();
+    let first = bound(&rig, 50_000, Slot::Exclusive);
+    let (tuple, role) = proxy(50_000, 9);
+    let name = rig.name(role);
+    assert_eq!(rig.ask(&Request::UdpProxy(tuple)), Reply::Errno(0));
+    let send =
+        |fd: &OwnedFd, n: u8| rustix::net::sendto(fd, &[n], SendFlags::NOSIGNAL, &name).map(|_| ());
+    send(&first, 0).unwrap();
+    rig.peer.until("the first", |peer| peer.datagrams.len() == 1);
+    for n in 1..60 {
+        send(&first, n).unwrap();
+    }
+    rig.peer.until("all", |peer| peer.datagrams.len() == 60);
+    let order: Vec<u8> = rig.peer.datagrams.drain(..).map(|d| d.payload[0]).collect();
+    assert!(order.is_sorted());
+    // A successor, with the same name.
+    drop(first);
+    let second = bound(&rig, 50_000, Slot::Exclusive);
+    assert_eq!(send(&second, 1), Err(Errno::PERM));
+    assert_eq!(rig.ask(&Request::UdpProxy(tuple)), Reply::Errno(0));
+    send(&second, 2).unwrap();
+    rig.peer.until("its datagram", |peer| peer.datagrams.len() == 1);
+    // And the other way.
+    rig.peer.udp_send(tuple.reversed(), b"answer");
+    rig.peer.until("the answer", |_| ready(&second, PollFlags::IN));
+}
