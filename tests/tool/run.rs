@@ -47,7 +47,7 @@ fn the_command_gets_its_environment() {
     said.check(0, &["libunderstudy.so|v1;name=local;id=00000000;"]);
     let mut more = Command::new(common::artifacts::tool());
     // `libc.so.6` is there already, so that preloading it changes nothing.
-    let library = common::artifacts::folder().join("libunderstudy.so").canonicalize().unwrap();
+    let library = common::artifacts::library().canonicalize().unwrap();
     let before = format!("{}:libc.so.6", library.display());
     more.args(["run", "--", "sh", "-c", show]).env("LD_PRELOAD", before);
     let said = super::Said::from(more.output().unwrap());

@@ -23,11 +23,13 @@ pub fn find() -> Result<PathBuf> {
     }
     let exe = std::env::current_exe()?.canonicalize()?;
     let here = exe.parent().unwrap_or(Path::new("/"));
-    // cargo leaves it in `deps` when only the tool was asked for.
-    for place in [here.join(FILE), here.join("deps").join(FILE), here.join("../lib").join(FILE)] {
-        if place.is_file() {
-            return preloadable(place.canonicalize()?);
-        }
+    // Where cargo builds, it leaves the library in `deps` when it was asked for something else: the
+    // newer one counts.
+    let built = [here.join(FILE), here.join("deps").join(FILE)];
+    let age = |path: &PathBuf| path.metadata().and_then(|m| m.modified()).ok();
+    let newest = built.into_iter().filter(|p| p.is_file()).max_by_key(age);
+    if let Some(path) = newest.or(Some(here.join("../lib").join(FILE)).filter(|p| p.is_file())) {
+        return preloadable(path.canonicalize()?);
     }
     let what = format!("{FILE} is neither in {} nor in ../lib of it", here.display());
     Err(advice(what, next))
