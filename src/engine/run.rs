@@ -181,7 +181,8 @@ impl Engine {
             Turn::Abort => self.end_session(time, key, true),
             Turn::Failed(error) => {
                 tracing::debug!(tuple = ?session.tuple, %error, "connection failed");
-                self.reasons.remember(session.tuple, errno::to_byte(errno::from_net(error)));
+                let errno = errno::of_stream(error, session.peer_ended);
+                self.reasons.remember(session.tuple, errno::to_byte(errno));
                 self.enqueue(key);
             }
         }

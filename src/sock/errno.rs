@@ -21,6 +21,15 @@ pub fn from_net(error: NetError) -> Errno {
     }
 }
 
+/// The errno of a connection that has failed; `ended`: the peer's FIN had come before.
+pub fn of_stream(error: NetError, ended: bool) -> Errno {
+    match error {
+        // Linux, tcp_reset: a reset in CLOSE-WAIT is a broken pipe.
+        NetError::Reset if ended => Errno::PIPE,
+        other => from_net(other),
+    }
+}
+
 /// The byte that the control channel and tags carry; every errno of Linux fits (the largest: 133).
 pub fn to_byte(errno: Errno) -> u8 {
     u8::try_from(errno.raw_os_error()).unwrap_or(u8::MAX)

@@ -52,9 +52,7 @@ fn broken(mut sock: Sock, payload: Payload) -> Result<usize, Errno> {
         return Err(Errno::PIPE);
     }
     if let Some(errno) = stream_error::end_reason(&mut sock, false) {
-        // Linux, tcp_reset: a reset after the peer's FIN (CLOSE-WAIT) is a broken pipe.
-        let after_fin = errno == Errno::CONNRESET && sock.has(Tag::READ_EOF);
-        return Err(if after_fin { Errno::PIPE } else { errno });
+        return Err(errno);
     }
     let kernel = stream_error::take_kernel(&sock);
     if kernel != 0 {
@@ -89,11 +87,10 @@ pub fn not_received(fd: Raw, answer: Result<usize, Errno>) -> Result<usize, Errn
         Ok(0) | Err(Errno::CONNRESET) => {
             let reset = answer.is_err();
             match stream_error::end_reason(&mut sock, reset) {
+                // A reset after the peer's FIN: who reads has got all that there was.
+                Some(Errno::PIPE) => Ok(0),
                 Some(errno) => Err(errno),
                 None => {
-                    if sock.has(Tag::WIRE) && !reset {
-                        sock.add(Tag::READ_EOF);
-                    }
                     if reset {
                         // The program knows of it: what it writes now is EPIPE at once.
                         sock.add(Tag::WROTE_AFTER_CLOSE);

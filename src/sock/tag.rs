@@ -63,8 +63,6 @@ impl Tag {
         /// An option that accepted sockets inherit was set in the kernel (`SO_KEEPALIVE`, `SO_LINGER`,
         /// `SO_RCVTIMEO`, `SO_SNDBUF`, ...).
         OPTIONS = 19;
-        /// The program has read the end of a wire connection's data (the peer's FIN).
-        READ_EOF = 20;
     }
 
     const ERROR_SHIFT: u32 = 32;
