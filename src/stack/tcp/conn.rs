@@ -371,14 +371,14 @@ impl Conn {
 
     /// What must hold after every event; the first that does not.
     pub fn broken_invariant(&self) -> Option<&'static str> {
-        if self.state == State::Closed {
+        if !self.state.is_synchronized() {
             return None;
         }
         let (tx, rx, r) = (&self.tx, &self.rx, &self.recovery);
         let checks = [
             (tx.una.at_or_before(tx.nxt), "snd_una <= snd_nxt"),
-            (tx.nxt.at_or_before(self.send_end().later(tx.iss + 1)), "snd_nxt <= end of data"),
-            (tx.base.at_or_before(tx.una.later(tx.iss + 1)), "the ring starts at snd_una"),
+            (tx.nxt.at_or_before(self.send_end()), "snd_nxt <= end of data"),
+            (tx.base.at_or_before(tx.una), "the ring starts at snd_una"),
             (rx.nxt.at_or_before(rx.edge), "rcv_nxt <= right edge"),
             (self.pipe() <= self.outstanding(), "pipe <= outstanding"),
             (r.sacked.highest().is_none_or(|h| h.at_or_before(tx.nxt)), "sacked <= snd_nxt"),

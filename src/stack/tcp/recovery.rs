@@ -197,6 +197,10 @@ impl Conn {
         self.recovery.head_mark = una.before(self.recovery.high_rxt).then_some(self.tx.nxt);
         match self.recovery.mode {
             Mode::Open => {
+                if all {
+                    // Kept close, or it would look later again after 2^31 bytes.
+                    self.recovery.point = una - 1;
+                }
                 self.recovery.arrived = 0;
                 self.grow(cx, acked, flight);
             }

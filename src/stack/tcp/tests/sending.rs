@@ -221,3 +221,36 @@ fn an_idle_connection_starts_slowly_again() {
     }
     assert_eq!(burst, 10);
 }
+
+/// More than 2^31 bytes without a loss or a small segment: what is remembered of long ago must not
+/// look like the future.
+#[test]
+fn nothing_ages_into_the_future() {
+    let mut s = Script::plain();
+    s.path.tso_max = 65_535;
+    let mut s = s.open();
+    let (mut at, goal) = (1, (1u32 << 31) + 100_000_000);
+    let data = vec![b'x'; 50_000];
+    while at < goal {
+        let (now, id) = (s.now, s.id());
+        s.tcp.send(now, id, &data).unwrap();
+        while let Some(got) = s.get() {
+            at = got.header.seq.wrapping_sub(s.ours) + got.payload.len() as u32;
+        }
+        s.put(A, 1, at, &[]);
+    }
+    while let Some(got) = s.get() {
+        at = got.header.seq.wrapping_sub(s.ours) + got.payload.len() as u32;
+    }
+    s.put(A, 1, at, &[]);
+    s.send(10);
+    s.expect(P.with(A), at, 1, 10);
+    s.put(A, 1, at + 10, &[]);
+    s.send(10_000);
+    s.expect(P.with(A), at + 10, 1, 10_000);
+    for _ in 0..3 {
+        s.put(A, 1, at + 10, &[]);
+    }
+    s.expect(A, at + 10, 1, 1000);
+    assert_eq!(s.count("fast_recoveries"), 1);
+}
