@@ -190,7 +190,8 @@ impl World {
         let timers = self.stacks.iter().filter_map(Stack::poll_timeout).min();
         let Some(next) = arrival.into_iter().chain(timers).min() else { return false };
         self.now = self.now.max(next);
-        while let Some((_, to, bytes)) = self.flying.pop_front_if(|(at, ..)| *at <= self.now) {
+        while self.flying.front().is_some_and(|(at, ..)| *at <= self.now) {
+            let Some((_, to, bytes)) = self.flying.pop_front() else { break };
             let checksum = if self.trusted { RxChecksum::Trusted } else { RxChecksum::Unknown };
             self.stacks[to].frame_arrives(self.now, self.interfaces[to], &bytes, checksum);
         }
@@ -235,16 +236,5 @@ impl std::fmt::Debug for World {
             writeln!(f, "{all:?} {:?}", counters(stack))?;
         }
         Ok(())
-    }
-}
-
-/// `pop_front_if` of newer libraries.
-trait PopFrontIf<T> {
-    fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T>;
-}
-
-impl<T> PopFrontIf<T> for VecDeque<T> {
-    fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
-        if self.front().is_some_and(wanted) { self.pop_front() } else { None }
     }
 }

@@ -112,7 +112,7 @@ impl Reassembly {
         let end = fragment.offset + len;
         // RFC 8200 4.5: all but the last are multiples of 8; nothing goes beyond the largest
         // packet.
-        if len == 0 || end > IP_PACKET_MAX || (fragment.more && len % 8 != 0) {
+        if len == 0 || end > IP_PACKET_MAX || (fragment.more && len & 7 != 0) {
             return Fate::Dropped(Count::FragmentMalformed);
         }
         let at = self.datagrams.iter().position(|d| d.key == fragment.key);
