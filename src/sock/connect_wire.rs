@@ -6,7 +6,7 @@
 //! (`OUT|ERR|HUP`) and remembers why.
 use super::ask;
 use super::connect_local::fail_late;
-use super::control::{ConnectRequest, OptionKind, WireOption};
+use super::control::{ConnectRequest, OptionKind, Reply, Request, WireOption};
 use super::endpoint;
 use super::name::{Name, NetId, Role};
 use super::net_env;
@@ -77,6 +77,36 @@ fn outcome(mut sock: Sock) -> Option<Result<(), Errno>> {
     None
 }
 
+/// Whether the connect is still under way. A socket that is not writable may just have a full
+/// buffer; then the engine knows.
+pub fn is_pending(sock: &mut Sock) -> bool {
+    if !sock.has(Tag::WIRE) || !sock.has(Tag::CONNECTING) {
+        return false;
+    }
+    let shown = poll::now(sock.fd);
+    if shown & (libc::POLLERR | libc::POLLHUP) != 0 {
+        return true;
+    }
+    if shown & libc::POLLOUT == 0 && !engine_says_connected(sock) {
+        return true;
+    }
+    sock.remove(Tag::CONNECTING);
+    false
+}
+
+fn engine_says_connected(sock: &Sock) -> bool {
+    /// `tcpi_state` of a connection whose SYN has not been answered.
+    const SYN_SENT: u8 = 2;
+    let Some(Role::Endpoint { local, remote }) = sock.own_name().map(|n| n.role) else {
+        return false;
+    };
+    let net = NetId(net_env::current().id);
+    match ask::ask(net, &Request::Info(FourTuple { local, remote })) {
+        Some(Reply::Info(info)) => info.first().is_some_and(|state| *state != SYN_SENT),
+        _ => false,
+    }
+}
+
 /// After a failure that the program is told of at once: the socket is as if new.
 fn give_up(mut sock: Sock, reason: Errno) -> Errno {
     let spent = Tag::CONNECTED | Tag::CONNECTING | Tag::WIRE | Tag::FAILED | Tag::END_REPORTED;
@@ -114,5 +144,5 @@ fn send_timeout(sock: &Sock) -> Option<Duration> {
 pub fn set_option(tuple: FourTuple, kind: OptionKind, value: u32) -> Result<(), Errno> {
     let option = WireOption { kind, value };
     let net = NetId(net_env::current().id);
-    ask::demand(net, &super::control::Request::SetOption(tuple, option))
+    ask::demand(net, &Request::SetOption(tuple, option))
 }

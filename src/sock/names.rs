@@ -1,4 +1,5 @@
 //! getsockname(2) and getpeername(2): read off the kernel's names.
+use super::connect_wire;
 use super::datagram;
 use super::name::Role;
 use super::object::Sock;
@@ -19,7 +20,7 @@ pub fn peer_name(sock: &Sock) -> Result<SocketAddr, Errno> {
     if !sock.has(Tag::CONNECTED) || sock.has(Tag::FAILED) || closed(sock) {
         return Err(Errno::NOTCONN);
     }
-    if sock.has(Tag::CONNECTING) && sock.has(Tag::WIRE) && !writable(sock) {
+    if connect_wire::is_pending(&mut sock.clone()) {
         return Err(Errno::NOTCONN);
     }
     remote(sock).map(|address| sock.shown(address))
@@ -33,10 +34,6 @@ fn closed(sock: &Sock) -> bool {
     let both_closed = shown & libc::POLLHUP != 0
         && sock.has(Tag::WRITE_SHUT | Tag::WROTE_AFTER_CLOSE | Tag::END_REPORTED);
     reset || both_closed
-}
-
-fn writable(sock: &Sock) -> bool {
-    poll::now(sock.fd) & libc::POLLOUT != 0
 }
 
 /// The local end, v4 as v4; the wildcard and port 0 of an unbound socket.

@@ -1,5 +1,6 @@
 //! Errors of streams: what `SO_ERROR`, `read` and `write` report, each once.
 use super::ask;
+use super::connect_wire;
 use super::control::{Reply, Request};
 use super::errno::from_byte;
 use super::name::NetId;
@@ -20,6 +21,8 @@ pub fn take(mut sock: Sock) -> i32 {
     if let Some(errno) = end_reason(&mut sock, kernel != 0) {
         return errno.raw_os_error();
     }
+    // Who asks this after a non-blocking connect wants to know whether it is done.
+    connect_wire::is_pending(&mut sock);
     kernel
 }
 
@@ -48,22 +51,19 @@ pub fn end_reason(sock: &mut Sock, kernel_error: bool) -> Option<Errno> {
     }
     let tuple = wire_tuple(sock)?;
     let answer = ask::ask(NetId(net_env::current().id), &Request::EndReason(tuple));
-    let reason = match answer {
-        Some(Reply::Errno(byte)) => from_byte(byte),
-        _ => None,
-    };
-    // The engine hangs up in good order only when both directions have ended. Otherwise it has died,
-    // and what it had not passed on is lost: that must not look like the end.
-    let lost = answer.is_none() || !sock.has(Tag::WRITE_SHUT);
-    let reason = reason.or(lost.then_some(Errno::CONNRESET));
     take_kernel(sock);
-    if sock.has(Tag::CONNECTING) {
-        // The engine is gone, or does not remember: nobody can say why.
-        let failed = sock.tag.with(Tag::FAILED | Tag::END_REPORTED).without(Tag::CONNECTING);
-        sock.set_tag(failed);
-        return Some(reason.unwrap_or(Errno::CONNRESET));
-    }
-    sock.add(Tag::END_REPORTED);
+    let reason = match answer {
+        Some(Reply::Errno(0)) if sock.has(Tag::WRITE_SHUT) => None, // both sides had closed
+        Some(Reply::Errno(byte)) => Some(from_byte(byte).unwrap_or(Errno::CONNRESET)),
+        // The engine hangs up in good order only when both directions have ended. Otherwise it has
+        // died, and what it had not passed on is lost: that must not look like the end.
+        _ => Some(Errno::CONNRESET),
+    };
+    let ended = match reason {
+        Some(_) if sock.has(Tag::CONNECTING) => sock.tag.with(Tag::FAILED),
+        _ => sock.tag,
+    };
+    sock.set_tag(ended.with(Tag::END_REPORTED).without(Tag::CONNECTING));
     reason
 }
 
