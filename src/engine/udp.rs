@@ -34,6 +34,8 @@ use std::os::fd::OwnedFd;
 const PROXIES_MAX: usize = 2_048;
 /// Datagrams of one proxy sent on in one turn.
 const TURN_DATAGRAMS: usize = 32;
+/// Bytes that a proxy may have sent to programs that have not read them.
+const SEND_BUFFER: usize = 1 << 20;
 /// Datagrams that wait for room at their receivers, in all.
 const WAITING_MAX: usize = crate::base::limits::UDP_QUEUE;
 /// Pause between two tries to deliver those that wait: first, longest.
@@ -145,6 +147,13 @@ impl Engine {
         let fd = unix::bound(SocketType::DGRAM, self.net, role)?;
         if self.brief.users != Users::Any {
             net::sockopt::set_socket_passcred(&fd, true)?;
+        }
+        // Room for datagrams that a connected program has not read yet (its own limit does not hold
+        // then); more than the system lets everybody have, if we may.
+        let forced = net::sockopt::set_socket_send_buffer_size_force(&fd, SEND_BUFFER);
+        if forced.or_else(|_| net::sockopt::set_socket_send_buffer_size(&fd, SEND_BUFFER)).is_err()
+        {
+            tracing::debug!(?tuple, "a proxy's send buffer stays small");
         }
         let proxy = Proxy { fd, tuple, last: now, peer: None, joined: false, waiting: 0 };
         let key = self.proxies.slab.insert(proxy);
