@@ -39,11 +39,18 @@ use std::process::ExitCode;
 
 /// Programs on a user-space TCP/IP stack: unmodified, by LD_PRELOAD.
 #[derive(Parser)]
-#[command(name = "understudy", version, about, max_term_width = 100)]
+#[command(name = "understudy", version, about, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const FIRST_STEPS: &str = "\
+First steps:
+  understudy demo                                see it work
+  understudy doctor nginx                        can this program run on it?
+  understudy run -- python3 -m http.server 8080  run it: loopback only, no privileges
+  understudy run -- curl http://127.0.0.1:8080/";
 
 #[derive(Subcommand)]
 enum Command {

@@ -8,8 +8,16 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
 use understudy::net::brief::Brief;
 
+const EXAMPLES: &str = "\
+Examples:
+  understudy run -- redis-server
+  understudy run --link packet:eth0 --addr 10.0.0.2/24 --gateway 10.0.0.1 -- curl http://10.0.0.9/
+  understudy run --link stream:/tmp/wire,delay=20ms,loss=2% --addr 10.0.0.2/24 -- iperf3 -c 10.0.0.1
+  understudy run --net web.toml -- nginx";
+
 /// Arguments of `run`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
     net: NetArgs,
