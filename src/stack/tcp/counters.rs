@@ -62,11 +62,6 @@ impl Counters {
         self.0[count as usize] += 1;
     }
 
-    #[cfg(test)]
-    pub fn get(&self, count: Count) -> u64 {
-        self.0[count as usize]
-    }
-
     pub fn all(&self) -> Vec<(&'static str, u64)> {
         NAMES.iter().copied().zip(self.0).collect()
     }

@@ -187,7 +187,7 @@ mod tests {
             assert_eq!((cc.cwnd(), cc.ssthresh()), (kept * 10_000, kept * 10_000));
         }
         assert!(by_name("cubicle").is_none());
-        assert!(by_name(&default().name()).is_some());
+        assert!(by_name(default().name()).is_some());
     }
 
     #[test]

@@ -120,7 +120,8 @@ fn a_fin_behind_a_gap_waits() {
 /// A reset at `rcv_nxt` ends the connection in every state (RFC 9293 3.10.7.4, second).
 #[test]
 fn reset_in_every_state() {
-    let to: [(State, fn(&mut Script)); 6] = [
+    type Prepare = fn(&mut Script);
+    let to: [(State, Prepare); 6] = [
         (State::Established, |_| ()),
         (State::CloseWait, |s| s.put(F.with(A), 1, 1, &[])),
         (State::FinWait1, |s| s.close()),

@@ -143,7 +143,7 @@ fn connect_to_oneself() {
     let id = s.tcp.connect(s.now, s.tuple(), s.path, TcpOptions::default()).unwrap();
     s.id = Some(id);
     let meta = SegmentMeta { local: s.local.ip(), remote: s.local.ip(), tos: 0, path: s.path };
-    let mut turn = |s: &mut Script| {
+    let turn = |s: &mut Script| {
         let mut out = empty();
         while s.tcp.poll_transmit(s.now, &mut out) {
             let bytes = out.bytes.clone();

@@ -100,7 +100,7 @@ fn the_window_is_never_exceeded() {
 fn slow_start_from_ten_segments() {
     let mut s = Script::established();
     s.send(60_000);
-    let mut burst = |s: &mut Script| std::iter::from_fn(|| s.get()).count();
+    let burst = |s: &mut Script| std::iter::from_fn(|| s.get()).count();
     assert_eq!(burst(&mut s), 10);
     s.put(A, 1, 2001, &[]);
     assert_eq!(burst(&mut s), 4);
