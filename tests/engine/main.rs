@@ -2,6 +2,7 @@
 //! other host is a second stack that it drives. No privileges needed.
 mod begin;
 mod bytes;
+mod control;
 mod datagrams;
 mod ends;
 mod rig;

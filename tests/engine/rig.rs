@@ -10,6 +10,7 @@ use understudy::base::rng::Secret;
 use understudy::base::{Cidr, FourTuple, Instant};
 use understudy::engine::{Engine, EngineConfig, EngineError, EngineInterface, Stop};
 use understudy::link::Link;
+use understudy::link::capture::Capture;
 use understudy::link::memory::{MemoryConfig, MemoryLink, pair};
 use understudy::net::brief::{Brief, BriefRoute, Users};
 use understudy::sock::control::{ConnectRequest, Reply, Request, WireOption};
@@ -96,7 +97,7 @@ fn config(brief: &Brief, link: MemoryLink, linger: Duration) -> EngineConfig {
     config.linger = linger;
     config.interfaces.push(EngineInterface {
         name: "eth0".into(),
-        link: Box::new(link),
+        link: Box::new(Capture::new(Box::new(link), Duration::ZERO).unwrap()),
         addresses: vec![format!("{OURS}/24").parse().unwrap()],
         mac: None,
         mtu: None,
