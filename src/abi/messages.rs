@@ -74,17 +74,24 @@ unsafe fn send_message(fd: Raw, message: *const msghdr, flags: c_int) -> Result<
     // SAFETY: the caller's promise.
     let header = unsafe { Header::read(message) }?;
     if class == Class::Stream && flags & libc::MSG_FASTOPEN == 0 {
-        return stream::send(fd, header.payload, stream_control(&header), flags);
+        // A wrong hint would lose descriptors that are being passed, or the address.
+        let harmless = header.control.is_empty() && header.name == 0;
+        if !harmless && class::certain(fd) != Class::Stream {
+            // SAFETY: the caller's promise.
+            return unsafe { send_message(fd, message, flags) };
+        }
+        // Control data means other things to a unix socket than to TCP (which takes timestamps and
+        // zero-copy marks): none of it goes to the kernel.
+        return stream::send(fd, header.payload, UserSlice::EMPTY, flags);
     }
     // SAFETY: the caller's promise.
     let to = unsafe { destination(header.name as *const libc::sockaddr, header.name_len as u32) }?;
-    messages_send(fd, header.payload, to.as_ref(), header.control, flags)
-}
-
-/// Control data means other things to a unix socket than to TCP (which takes timestamps and
-/// zero-copy marks): none of it goes to the kernel.
-fn stream_control(_header: &Header) -> UserSlice {
-    UserSlice::EMPTY
+    match messages_send(fd, header.payload, to.as_ref(), header.control, flags) {
+        // The hint was wrong; it is right now.
+        // SAFETY: the caller's promise.
+        Err(Errno::NOTSOCK) => unsafe { send_message(fd, message, flags) },
+        sent => sent,
+    }
 }
 
 /// recvmsg(2).
@@ -121,8 +128,9 @@ unsafe fn receive_message(fd: Raw, message: *mut msghdr, flags: c_int) -> Result
     let (received, sender) = match Sock::of(fd) {
         Some(_) => (stream::receive(fd, header.payload, UserSlice::EMPTY, flags)?, None),
         None => {
-            class::forget(fd);
-            return Err(Errno::NOTSOCK);
+            class::set(fd, Class::Other);
+            // SAFETY: the caller's promise.
+            return unsafe { receive_message(fd, message, flags) };
         }
     };
     // SAFETY: the caller's promise.

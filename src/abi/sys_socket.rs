@@ -151,7 +151,9 @@ fn send_to(
     len: socklen_t,
 ) -> Result<usize, Errno> {
     let payload = Payload::Flat(buffer);
-    match class::of(fd) {
+    // A wrong hint would lose the address.
+    let class = if address.is_null() { class::of(fd) } else { class::certain(fd) };
+    match class {
         Class::Stream if flags & libc::MSG_FASTOPEN == 0 => {
             stream::send(fd, payload, UserSlice::EMPTY, flags)
         }
@@ -163,7 +165,11 @@ fn send_to(
         _ => {
             // SAFETY: the program's pointer, checked as it is read.
             let to = unsafe { destination(address, len) }?;
-            messages_send(fd, payload, to.as_ref(), UserSlice::EMPTY, flags)
+            match messages_send(fd, payload, to.as_ref(), UserSlice::EMPTY, flags) {
+                // The hint was wrong; it is right now.
+                Err(Errno::NOTSOCK) => send_to(fd, buffer, flags, address, len),
+                sent => sent,
+            }
         }
     }
 }
@@ -192,8 +198,8 @@ pub(super) fn messages_send(
     flags: i32,
 ) -> Result<usize, Errno> {
     let Some(sock) = Sock::of(fd) else {
-        // The hint was wrong: another file has this number now.
-        class::forget(fd);
+        // The hint was wrong: another file has this number now. The caller tries again.
+        class::set(fd, Class::Other);
         return Err(Errno::NOTSOCK);
     };
     if sock.has(crate::sock::tag::Tag::DGRAM) {
@@ -229,7 +235,9 @@ pub unsafe extern "C" fn us_recvfrom(
 
 fn receive_from(fd: Raw, buffer: UserSlice, flags: i32, from: Wanted) -> Result<usize, Errno> {
     let payload = Payload::Flat(buffer);
-    let (received, sender) = match class::of(fd) {
+    // A wrong hint would lose the address.
+    let class = if from.is_none() { class::of(fd) } else { class::certain(fd) };
+    let (received, sender) = match class {
         Class::Other => {
             let (data, size) = (buffer.address(), buffer.len());
             let (name, name_len) = from.pointers();

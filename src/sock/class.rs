@@ -48,6 +48,15 @@ fn look(fd: Raw) -> Class {
     class
 }
 
+/// The class of a descriptor for a call in which it would do harm to take something else for a
+/// stream: that is asked of the kernel.
+pub fn certain(fd: Raw) -> Class {
+    if of(fd) == Class::Stream {
+        forget(fd);
+    }
+    of(fd)
+}
+
 /// Remembers.
 pub fn set(fd: Raw, class: Class) {
     if let Some(cell) = cell(fd) {

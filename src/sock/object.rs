@@ -16,7 +16,24 @@ pub struct Sock {
 /// The tag of a descriptor; `None`: not a socket object (or no socket at all).
 pub fn tag_of(fd: Raw) -> Option<Tag> {
     let bits = option::get_u64(fd, libc::SOL_SOCKET, libc::SO_MAX_PACING_RATE).ok()?;
-    Tag::from_kernel(bits)
+    Tag::from_kernel(bits).or_else(|| recognise(fd))
+}
+
+/// A connection that was accepted past us (io_uring, a program without the preload that passed it
+/// on) has no tag, but its names say what it is. It is tagged then.
+#[cold]
+fn recognise(fd: Raw) -> Option<Tag> {
+    let own = role_of(&unix::local_address(fd).ok()?)?;
+    let peer = role_of(&unix::peer_address(fd).ok()?)?;
+    let (Role::Listener { local, .. }, Role::Endpoint { .. } | Role::Wire { .. }) = (own, peer)
+    else {
+        return None;
+    };
+    let family = if local.is_ipv6() { Tag::IPV6 } else { 0 };
+    let wire = if matches!(peer, Role::Wire { .. }) { Tag::WIRE } else { 0 };
+    let sock = Sock { fd, tag: Tag::new(Tag::ACCEPTED | Tag::CONNECTED | family | wire) };
+    sock.store_tag().ok()?;
+    Some(sock.tag)
 }
 
 impl Sock {

@@ -140,6 +140,48 @@ def test_a_number_that_was_a_socket_is_a_file_now():
     os.close(fd)
 
 
+def closed_by_libc(s):
+    """Closes a socket's descriptor where no interposed call sees it."""
+    fd = s.detach()
+    os.write(fd, b"!")
+    libc.fdopen.restype = ctypes.c_void_p
+    libc.fclose(ctypes.c_void_p(libc.fdopen(fd, b"w")))
+    return fd
+
+
+def test_a_number_that_was_a_socket_passes_descriptors_now():
+    a, b = blocking_pair()
+    low = a.fileno()
+    closed_by_libc(a)
+    left, right = socket.socketpair()
+    assert low in (left.fileno(), right.fileno())
+    if left.fileno() != low:
+        left, right = right, left
+    r, w = os.pipe()
+    socket.send_fds(left, [b"x"], [r])
+    _, fds, _, _ = socket.recv_fds(right, 10, 1)
+    os.write(w, b"through")
+    assert os.read(fds[0], 10) == b"through"
+    socket.send_fds(right, [b"y"], [r])
+    assert len(socket.recv_fds(left, 10, 1)[1]) == 1
+
+
+def test_a_number_that_was_a_socket_is_a_datagram_socket_now():
+    a, b = blocking_pair()
+    low = a.fileno()
+    closed_by_libc(a)
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    assert low in (left.fileno(), right.fileno())
+    path = f"/tmp/understudy-dgram-{os.getpid()}"
+    named = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    named.bind(path)
+    loose = left if left.fileno() == low else right
+    loose.send(b"x")
+    data, address = (right if loose is left else left).recvfrom(10)
+    assert data == b"x" and not address
+    os.unlink(path)
+
+
 def test_passed_descriptors_keep_their_addresses():
     left, right = socket.socketpair()
     a, b = pair()
