@@ -15,8 +15,8 @@
 //! - A host on the wire is a socket of the engine, named [`Role::Proxy`].
 use super::annex::{Annex, Key};
 use super::ask;
-use super::bind;
 use super::control::{Reply, Request};
+use super::datagram_bind;
 use super::datagram_route::{self, Route};
 use super::errno;
 use super::name::{Name, NetId, Role};
@@ -39,7 +39,7 @@ pub fn connect(mut sock: Sock, to: Option<SocketAddr>) -> Result<(), Errno> {
         return unix::connect_raw(sock.fd, sockaddr::encode(to).as_bytes());
     }
     if !sock.has(Tag::BOUND) {
-        bind::autobind(&mut sock)?;
+        datagram_bind::autobind(&mut sock)?;
         // A route on the wire says the local port.
         route = datagram_route::find(&sock, to, None)?;
     }

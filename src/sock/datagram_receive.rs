@@ -101,6 +101,9 @@ fn sender(sock: &Sock, from: &unix::Address) -> Option<SocketAddr> {
 /// destination, as far as we know that.
 fn guess(sock: &Sock, said: SocketAddr, peer: Option<SocketAddr>) -> SocketAddr {
     let v4_only = said.is_ipv4();
+    if !sock.has(Tag::IPV6 | Tag::CONNECTED) && net_env::current().addresses.is_empty() {
+        return SocketAddr::new(Ipv4Addr::LOCALHOST.into(), said.port());
+    }
     let fits = |ip: &IpAddr| ip.is_ipv4() || !v4_only;
     if let Some(peer) = peer.filter(|p| p.port() == said.port() && fits(&p.ip())) {
         return peer;

@@ -96,7 +96,7 @@ pub fn source_for(remote: IpAddr) -> Option<IpAddr> {
 }
 
 /// What is remembered of a destination: only a hint, kept by a hash. Low bits: 1 + the index of the
-/// name of a group that answered last. High bit: its receiver does not read.
+/// name that answered last. High bit: its receiver does not read.
 static HINTS: [AtomicU16; 256] = [const { AtomicU16::new(0) }; 256];
 const STUCK: u16 = 0x8000;
 
@@ -146,15 +146,15 @@ pub fn first_that_answers<T>(
     mut call: impl FnMut(&Name) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let cell = hint(remote);
-    // Members of a group exclude all others, so that a hint at one passes over nobody; a hint at a
-    // wildcard might pass over a more specific socket that has come since.
-    let hinted = usize::from(cell.load(Relaxed) & !STUCK).checked_sub(1).filter(|i| *i >= WAYS);
+    // A socket that excludes others has no more specific one beside it, so that the hint passes
+    // over nobody; in a group it may, as long as it lives.
+    let hinted = usize::from(cell.load(Relaxed) & !STUCK).checked_sub(1);
     for index in hinted.into_iter().chain((0..NAMES).filter(|i| Some(*i) != hinted)) {
         let Some(name) = candidate(net, remote, index) else { continue };
         match call(&name) {
             Err(Errno::CONNREFUSED | Errno::PERM) => {}
             answer => {
-                if index >= WAYS && hinted != Some(index) {
+                if hinted.unwrap_or(0) != index {
                     cell.store(index as u16 + 1, Relaxed);
                 }
                 return answer;

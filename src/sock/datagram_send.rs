@@ -4,8 +4,8 @@
 //! peer. A receiver without room makes the sender wait a little (the kernel lets an unconnected
 //! unix datagram socket hold as few as ten), then the datagram is lost, as UDP may: a sender never
 //! blocks for ever on somebody who does not read.
-use super::bind;
 use super::datagram::{self, late_error, link, with_proxy};
+use super::datagram_bind;
 use super::datagram_route::{self, Route};
 use super::name::{Name, NetId, Role};
 use super::net_env;
@@ -46,7 +46,7 @@ pub fn send(
     // Linux binds before it looks at anything else; a socket that may have to become the kernel's
     // stays as it is until we know.
     if !sock.has(Tag::BOUND) && net_env::usable()?.outside != Outside::Host {
-        bind::autobind(&mut sock)?;
+        datagram_bind::autobind(&mut sock)?;
     }
     // MSG_MORE would join datagrams; nothing here could take them apart again.
     if flags & (libc::MSG_OOB | libc::MSG_MORE) != 0 {
@@ -109,7 +109,7 @@ fn to_address(mut sock: Sock, outgoing: Outgoing, to: SocketAddr) -> Result<usiz
     }
     let mut route = datagram_route::find(&sock, to, outgoing.source)?;
     if !sock.has(Tag::BOUND) && route != Route::Outside {
-        bind::autobind(&mut sock)?;
+        datagram_bind::autobind(&mut sock)?;
         // The route of a datagram for the wire has our port in it.
         route = datagram_route::find(&sock, to, outgoing.source)?;
     }

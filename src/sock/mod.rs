@@ -13,6 +13,7 @@ pub mod connect_wire;
 pub mod control;
 pub mod create;
 pub mod datagram;
+mod datagram_bind;
 pub mod datagram_receive;
 mod datagram_route;
 pub mod datagram_send;
