@@ -50,10 +50,14 @@ fn real_programs_over_a_bad_wire() {
 
 #[test]
 fn the_files_of_the_demo_go_away() {
-    crate::need!("python3");
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new(common::artifacts::tool());
-    command.args(["demo", "--size", "1", "--wire", "delay=0ms"]).env("TMPDIR", dir.path());
-    Said::from(command.output().unwrap()).check(0, &["every byte as sent"]);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    crate::need!("python3", "wget");
+    for client in ["wget", "python3"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new(common::artifacts::tool());
+        command.args(["demo", "--size", "1", "--wire", "delay=0ms", "--server", "python3"]);
+        command.args(["--client", client]).env("TMPDIR", dir.path());
+        let said = Said::from(command.output().unwrap());
+        said.check(0, &[client, "python3 -m http.server", "every byte as sent"]);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

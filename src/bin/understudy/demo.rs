@@ -32,6 +32,27 @@ pub struct Args {
         default_value = "delay=10ms,loss=1%,reorder=0.5%,duplicate=0.5%"
     )]
     wire: String,
+    /// The server (default: nginx, or else python3)
+    #[arg(long, value_enum)]
+    server: Option<ServerKind>,
+    /// The client (default: curl, wget or python3)
+    #[arg(long, value_enum)]
+    client: Option<ClientKind>,
+}
+
+/// What can be the server.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ServerKind {
+    Nginx,
+    Python3,
+}
+
+/// What can be the client.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ClientKind {
+    Curl,
+    Wget,
+    Python3,
 }
 
 fn sizes() -> clap::builder::RangedI64ValueParser<u32> {
@@ -50,7 +71,7 @@ const STUCK: Duration = Duration::from_secs(60);
 /// `understudy demo`.
 pub fn main(args: Args) -> Result<ExitCode> {
     let library = library::find()?;
-    let (server, client) = (Server::find()?, Client::find()?);
+    let (server, client) = (Server::find(args.server)?, Client::find(args.client)?);
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, stopped.clone())?;
@@ -248,35 +269,35 @@ fn progress_bar(size: u64) -> ProgressBar {
     bar
 }
 
-/// What can be the server.
-enum Server {
-    Nginx(PathBuf),
-    Python,
+/// The server, and where it is.
+struct Server {
+    kind: ServerKind,
+    path: PathBuf,
 }
 
 impl Server {
-    fn find() -> Result<Server> {
-        // Debian keeps it in /usr/sbin, which is not in an ordinary user's PATH.
-        if let Some(path) = in_path("nginx") {
-            return Ok(Server::Nginx(path));
-        }
-        if in_path("python3").is_some() {
-            return Ok(Server::Python);
-        }
-        Err(advice("the demo needs a web server", "apt install nginx-light (or python3)"))
+    fn find(wanted: Option<ServerKind>) -> Result<Server> {
+        let all = [ServerKind::Nginx, ServerKind::Python3];
+        let found = all.into_iter().filter(|k| wanted.is_none_or(|w| w == *k)).find_map(|kind| {
+            let program = if kind == ServerKind::Nginx { "nginx" } else { "python3" };
+            Some(Server { kind, path: in_path(program)? })
+        });
+        let next = "apt install nginx-light (or python3)";
+        found.ok_or_else(|| advice("the demo needs a web server", next))
     }
 
     fn name(&self) -> &'static str {
-        match self {
-            Server::Nginx(_) => "nginx",
-            Server::Python => "python3 -m http.server",
+        match self.kind {
+            ServerKind::Nginx => "nginx",
+            ServerKind::Python3 => "python3 -m http.server",
         }
     }
 
     fn command(&self, dir: &Folder) -> Result<Command> {
         let root = dir.0.to_string_lossy().into_owned();
-        Ok(match self {
-            Server::Nginx(path) => {
+        let mut command = Command::new(&self.path);
+        match self.kind {
+            ServerKind::Nginx => {
                 // Started by root, its workers would become a user who may not read our directory.
                 let user = if nets::uid() == 0 { "user root;" } else { "" };
                 let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -289,57 +310,58 @@ impl Server {
                      sendfile on; server {{ listen {SERVER}:80; root {root}; }} }}\n"
                 );
                 std::fs::write(&conf, text)?;
-                let mut command = Command::new(path);
                 command.args(["-p", &root, "-e", &format!("{root}/error.log"), "-c"]).arg(conf);
-                command
             }
-            Server::Python => {
-                let mut command = Command::new("python3");
+            ServerKind::Python3 => {
                 let args = ["-m", "http.server", "80", "--bind", SERVER, "--directory", &root];
                 command.args(args);
-                command
             }
-        })
+        }
+        Ok(command)
     }
 }
 
-/// What can be the client.
-enum Client {
-    Curl,
-    Wget,
-    Python,
+/// The client, and where it is.
+struct Client {
+    kind: ClientKind,
+    path: PathBuf,
+}
+
+impl ClientKind {
+    fn program(self) -> &'static str {
+        match self {
+            ClientKind::Curl => "curl",
+            ClientKind::Wget => "wget",
+            ClientKind::Python3 => "python3",
+        }
+    }
 }
 
 impl Client {
-    fn find() -> Result<Client> {
-        for (name, client) in
-            [("curl", Client::Curl), ("wget", Client::Wget), ("python3", Client::Python)]
-        {
-            if in_path(name).is_some() {
-                return Ok(client);
-            }
-        }
-        Err(advice("the demo needs a web client", "apt install curl (or wget)"))
+    fn find(wanted: Option<ClientKind>) -> Result<Client> {
+        let all = [ClientKind::Curl, ClientKind::Wget, ClientKind::Python3];
+        let found = all
+            .into_iter()
+            .filter(|k| wanted.is_none_or(|w| w == *k))
+            .find_map(|kind| Some(Client { kind, path: in_path(kind.program())? }));
+        let next = "apt install curl (or wget, or python3)";
+        found.ok_or_else(|| advice("the demo needs a web client", next))
     }
 
     fn name(&self) -> &'static str {
-        match self {
-            Client::Curl => "curl",
-            Client::Wget => "wget",
-            Client::Python => "python3",
-        }
+        self.kind.program()
     }
 
     fn command(&self, url: &str, target: &Path) -> Command {
         let script = "import sys, shutil, urllib.request as u\n\
                       o = u.build_opener(u.ProxyHandler({}))\n\
                       shutil.copyfileobj(o.open(sys.argv[1]), open(sys.argv[2], 'wb'))";
-        let (program, args): (_, &[&str]) = match self {
-            Client::Curl => ("curl", &["-sS", "--fail", "--noproxy", "*", url, "-o"]),
-            Client::Wget => ("wget", &["-nv", "--no-proxy", "--tries=1", url, "-O"]),
-            Client::Python => ("python3", &["-c", script, url]),
+        let args: &[&str] = match self.kind {
+            ClientKind::Curl => &["-sS", "--fail", "--noproxy", "*", url, "-o"],
+            ClientKind::Wget => &["-nv", "--no-proxy", "--tries=1", url, "-O"],
+            ClientKind::Python3 => &["-c", script, url],
         };
-        let mut command = Command::new(program);
+        let mut command = Command::new(&self.path);
         command.args(args).arg(target);
         command
     }
