@@ -11,7 +11,7 @@
 //! | [`net`] | what a net is: its TOML file, addresses, routes, policy | `base` |
 //! | [`link`] | where frames go: packet, tap, stream, memory; impair, capture | `base`, `wire`, `host` |
 //! | [`sock`] | socket objects: names, tags, connect, accept, datagrams, options | `base`, `host`, `net` |
-//! | [`abi`] | `extern "C"`: one file per C header | `base`, `host`, `sock` (and `engine` to embed it) |
+//! | [`abi`] | `extern "C"`: one file per C header | `base`, `host`, `sock` (`net`, `engine` to embed it) |
 //! | [`engine`] | the loop that joins links, stack and socket objects | all but `abi` |
 //!
 //! Start reading at [`sock::name`] (how a descriptor describes itself), then [`stack`].

@@ -1,5 +1,5 @@
-//! The fuzz targets of `tests/fuzz` with some thousand random inputs each, in every test run. A failure
-//! prints its seed; `UNDERSTUDY_SEED=N` runs that one alone.
+//! The fuzz targets of `tests/fuzz` with some thousand random inputs each, in every test run. A
+//! failure prints its seed; `UNDERSTUDY_SEED=N` runs that one alone.
 #[path = "fuzz/inputs.rs"]
 mod inputs;
 

@@ -1,6 +1,6 @@
-//! The core (`base`, `wire`, `stack`) is sans-IO: it can be run by a simulator, a fuzzer or a packet
-//! script exactly as the engine runs it. `tidy.rs` holds what it may import; this test looks for what
-//! needs no import, or hides behind one that is allowed.
+//! The core (`base`, `wire`, `stack`) is sans-IO: it can be run by a simulator, a fuzzer or a
+//! packet script exactly as the engine runs it. `tidy.rs` holds what it may import; this test looks
+//! for what needs no import, or hides behind one that is allowed.
 use std::path::{Path, PathBuf};
 
 /// Words that may not appear in the core outside of its tests, and why.

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["base"]),
     ("link", &["base", "wire", "host", "net"]),
     ("sock", &["base", "host", "net"]),
-    ("abi", &["base", "host", "sock", "engine"]),
+    ("abi", &["base", "host", "net", "sock", "engine"]),
     ("engine", &["base", "wire", "stack", "host", "net", "link", "sock"]),
 ];
 

@@ -1,5 +1,5 @@
-//! What programs compiled with `_FORTIFY_SOURCE` call instead: the same, with the size of the buffer
-//! that the compiler knew.
+//! What programs compiled with `_FORTIFY_SOURCE` call instead: the same, with the size of the
+//! buffer that the compiler knew.
 use super::sys_socket::{us_recv, us_recvfrom};
 use super::unistd::us_read;
 use core::ffi::{c_int, c_void};

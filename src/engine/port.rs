@@ -10,8 +10,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// Batches taken from one link before others have their turn.
 const BATCHES_PER_TURN: usize = 4;
-/// A link that gave fewer frames than this has most likely no more now (its file says so if it has):
-/// it is not asked again in the same turn.
+/// A link that gave fewer frames than this has most likely no more now (its file says so if it
+/// has): it is not asked again in the same turn.
 const FEW: usize = 8;
 
 /// One link and its interface.

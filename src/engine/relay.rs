@@ -169,10 +169,11 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
         match unix::read_vectored(&session.fd, [first, second]) {
             Ok(0) => {
                 session.program_ended = true;
-                // RFC 1122 4.2.2.13: a close with data unread shows the peer a RST, and no FIN first.
+                // RFC 1122 4.2.2.13: a close with data unread shows the peer a RST, and no FIN
+                // first.
                 let gone = session.hung_up || session.deaf;
                 let unread = session.hung_up && !tcp.peek(conn)[0].is_empty();
-                if !unread && !(gone && session.reset_at_end) {
+                if !(unread || gone && session.reset_at_end) {
                     tcp.close(now, conn);
                 }
             }

@@ -3,10 +3,10 @@
 //! what came from `remote` is sent from it, so that a program's socket which is connected to it (in
 //! the kernel) sees that host alone, as UDP has it.
 //!
-//! A program's socket that has its port for itself (it is not one of a group) gets the proxy connected
-//! to it as soon as it speaks: the kernel then lets it queue as much as its send buffer holds, where
-//! an unconnected proxy would take ten datagrams. A successor of that socket, with the same name,
-//! finds the proxy closed to it (`EPERM`), asks for it again, and so opens it.
+//! A program's socket that has its port for itself (it is not one of a group) gets the proxy
+//! connected to it as soon as it speaks: the kernel then lets it queue as much as its send buffer
+//! holds, where an unconnected proxy would take ten datagrams. A successor of that socket, with the
+//! same name, finds the proxy closed to it (`EPERM`), asks for it again, and so opens it.
 //!
 //! Proxies are made when a program asks for one or when a datagram arrives, and the one unused for
 //! longest makes room for another; a program that was connected to it notices (`ECONNREFUSED`) and

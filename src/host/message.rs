@@ -166,7 +166,7 @@ pub fn receive_header(
     if let Some(from) = from {
         from.set_len(header.msg_namelen);
     }
-    Ok(Received { len, flags: header.msg_flags, control_len: header.msg_controllen as usize })
+    Ok(Received { len, flags: header.msg_flags, control_len: header.msg_controllen })
 }
 
 /// sendmsg(2) to an address of any family.

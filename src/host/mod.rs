@@ -1,9 +1,9 @@
 //! The only door to the real kernel: raw system calls that never pass through libc.
 //!
-//! Under `LD_PRELOAD` the C library's `socket`, `close`, `read`, ... lead back into our own exports,
-//! so nothing here (or behind it) may use them. What `rustix` offers goes through its raw backend;
-//! the few calls that need a program's own unchecked pointers or descriptors are in [`raw`].
-//! Functions are safe: a bad descriptor or pointer comes back as an [`Errno`].
+//! Under `LD_PRELOAD` the C library's `socket`, `close`, `read`, ... lead back into our own
+//! exports, so nothing here (or behind it) may use them. What `rustix` offers goes through its raw
+//! backend; the few calls that need a program's own unchecked pointers or descriptors are in
+//! [`raw`]. Functions are safe: a bad descriptor or pointer comes back as an [`Errno`].
 #![allow(unsafe_code)]
 
 pub mod clock;

@@ -1,7 +1,7 @@
 //! What a descriptor probably is: a hint for the calls that must be fast.
 //!
-//! One byte a descriptor, written without locks. Only ever a hint: who acts on it must do no harm if
-//! it is wrong, and corrects it. `close`, `dup2` and their kin only ever forget, so that a vfork
+//! One byte a descriptor, written without locks. Only ever a hint: who acts on it must do no harm
+//! if it is wrong, and corrects it. `close`, `dup2` and their kin only ever forget, so that a vfork
 //! child, which shares this memory with its parent, does no harm either.
 use super::object;
 use super::tag::Tag;

@@ -13,8 +13,8 @@ use crate::base::time::Duration;
 use crate::host::{Errno, clock, fd, message, unix};
 use crate::net::brief::Users;
 
-/// How long a non-blocking connect waits for room in a full backlog. TCP's own would go on trying in
-/// the background, for which there is nobody here.
+/// How long a non-blocking connect waits for room in a full backlog. TCP's own would go on trying
+/// in the background, for which there is nobody here.
 const FULL_WAIT: Duration = Duration::from_millis(50);
 
 /// Connects to `remote`, an address of this net.

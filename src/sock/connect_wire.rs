@@ -2,8 +2,8 @@
 //!
 //! The program's unix socket is connected to the engine's gateway, and its first bytes are the
 //! [`ConnectRequest`]: so long that the socket is not writable until the engine has consumed it,
-//! which it does when the handshake is done. If that fails the engine closes with the request unread
-//! (`OUT|ERR|HUP`) and remembers why.
+//! which it does when the handshake is done. If that fails the engine closes with the request
+//! unread (`OUT|ERR|HUP`) and remembers why.
 use super::ask;
 use super::connect_local::fail_late;
 use super::control::{ConnectRequest, OptionKind, Reply, Request, WireOption};

@@ -1,9 +1,9 @@
 //! The control channel between programs and the engine: messages and their bytes.
 //!
 //! A unix seqpacket socket at [`super::name::Role::Control`]: one request a packet, one reply a
-//! packet. Programs connect, ask, and hang up (nothing stays open in the program); the engine bounds
-//! how many are connected and how long. Integers are little-endian. `decode` never panics: both
-//! sides are input to the other.
+//! packet. Programs connect, ask, and hang up (nothing stays open in the program); the engine
+//! bounds how many are connected and how long. Integers are little-endian. `decode` never panics:
+//! both sides are input to the other.
 //!
 //! A [`ConnectRequest`] is the first bytes on the stream to the gateway instead.
 use crate::base::addr::{IpAddr, SocketAddr};

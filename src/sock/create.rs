@@ -40,7 +40,7 @@ pub fn socket(domain: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
 /// As Linux 6.18 answers; raw sockets as it answers who has no privilege.
 fn wanted(kind: i32, protocol: i32, domain: i32) -> Wanted {
     let flags = kind & !TYPE_MASK;
-    if flags & !FLAGS != 0 || protocol < 0 || protocol > IPPROTO_MPTCP {
+    if flags & !FLAGS != 0 || !(0..=IPPROTO_MPTCP).contains(&protocol) {
         return Wanted::Refused(Errno::INVAL);
     }
     let ping = if domain == libc::AF_INET6 { libc::IPPROTO_ICMPV6 } else { libc::IPPROTO_ICMP };

@@ -1,4 +1,5 @@
-//! Naming a stream that is about to connect: both ends, as the peer and `getsockname` will read them.
+//! Naming a stream that is about to connect: both ends, as the peer and `getsockname` will read
+//! them.
 use super::name::{Name, NetId, Role};
 use super::net_env;
 use super::object::{Sock, address_of};

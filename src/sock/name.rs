@@ -61,7 +61,8 @@ impl Slot {
 pub enum Role {
     /// A bound stream socket (kind `l`), listening or about to: `tcp 10.0.0.2:80`.
     Listener {
-        /// Its address; unspecified for a wildcard. A v6 wildcard that also takes v4 says so in `dual`.
+        /// Its address; unspecified for a wildcard. A v6 wildcard that also takes v4 says so in
+        /// `dual`.
         local: SocketAddr,
         /// `::` that also takes IPv4 (`IPV6_V6ONLY` off).
         dual: bool,
@@ -75,10 +76,11 @@ pub enum Role {
         /// The other end.
         remote: SocketAddr,
     },
-    /// The engine's socket that brings a connection from the wire to a listener (kind `w`): it stands
-    /// for the remote host, which is `local`; `remote` is the address that was dialled. It has a kind
-    /// of its own because with `loopback = "tcp"` the connecting program holds the `Endpoint` of the
-    /// same pair, and so that an accepted socket shows that it is a wire connection.
+    /// The engine's socket that brings a connection from the wire to a listener (kind `w`): it
+    /// stands for the remote host, which is `local`; `remote` is the address that was dialled. It
+    /// has a kind of its own because with `loopback = "tcp"` the connecting program holds the
+    /// `Endpoint` of the same pair, and so that an accepted socket shows that it is a wire
+    /// connection.
     Wire {
         /// The host on the wire.
         local: SocketAddr,

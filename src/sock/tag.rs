@@ -60,7 +60,8 @@ impl Tag {
         QUICKACK = 17;
         /// The end of a wire connection has been reported (its error was returned once).
         END_REPORTED = 18;
-        /// An option that accepted sockets inherit was set in the kernel (`SO_KEEPALIVE`, `SO_LINGER`,
+        /// An option that accepted sockets inherit was set in the kernel (`SO_KEEPALIVE`,
+        /// `SO_LINGER`,
         /// `SO_RCVTIMEO`, `SO_SNDBUF`, ...).
         OPTIONS = 19;
     }

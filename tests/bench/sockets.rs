@@ -1,8 +1,9 @@
 //! Understudy against the kernel, in one run, in turns: `cargo bench --bench sockets`.
 //!
-//! Prints a table with the median of each figure and the ratio; above 1.00 Understudy is ahead. Local:
-//! two programs on one machine. Wire: a program, a veth pair, and a program on the kernel's sockets.
-//! An argument (`local`, `wire`, `start`) runs that part only; `--rounds N` changes their number.
+//! Prints a table with the median of each figure and the ratio; above 1.00 Understudy is ahead.
+//! Local: two programs on one machine. Wire: a program, a veth pair, and a program on the kernel's
+//! sockets. An argument (`local`, `wire`, `start`) runs that part only; `--rounds N` changes their
+//! number.
 #[path = "../common/mod.rs"]
 mod common;
 mod worker;

@@ -158,8 +158,8 @@ impl Wire {
     }
 }
 
-/// Starts the engine of the net in `toml` on `host` and waits until programs can reach it. It is the
-/// process that `understudy up` starts, as a child of ours.
+/// Starts the engine of the net in `toml` on `host` and waits until programs can reach it. It is
+/// the process that `understudy up` starts, as a child of ours.
 pub fn start_engine(host: &Host, toml: &str) -> Program {
     let tool = artifacts::tool();
     let mut text = std::fs::read(toml).unwrap();

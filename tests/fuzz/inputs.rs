@@ -1,5 +1,5 @@
-//! What is done with hostile bytes, by the fuzz targets and by `tests/hostile_input.rs`. Each function
-//! takes any bytes; the only wrong answer is a panic, a hang, or memory without bound.
+//! What is done with hostile bytes, by the fuzz targets and by `tests/hostile_input.rs`. Each
+//! function takes any bytes; the only wrong answer is a panic, a hang, or memory without bound.
 #![allow(dead_code)]
 use understudy::base::rng::Secret;
 use understudy::base::time::Duration;

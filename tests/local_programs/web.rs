@@ -33,7 +33,8 @@ fn start_nginx(host: &Host, options: &str) -> Nginx {
             http {{
               access_log off; sendfile on; root {folder}/root;
               client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;
-              fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+              fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4;
+              scgi_temp_path {folder}/t5;
               server {{
                 listen 127.0.0.1:8080 {options}; listen [::1]:8080 {options};
                 location /who {{ return 200 \"$remote_addr $server_addr $server_port\\n\"; }}

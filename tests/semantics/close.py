@@ -17,7 +17,8 @@ def test_peer_closed():
 
 
 def test_write_readv_writev_after_close():
-    for write in (lambda s: os.write(s.fileno(), b"xy"), lambda s: os.writev(s.fileno(), [b"x", b"y"]),
+    for write in (lambda s: os.write(s.fileno(), b"xy"),
+                  lambda s: os.writev(s.fileno(), [b"x", b"y"]),
                   lambda s: s.sendmsg([b"x", b"y"])):
         a, b = blocking_pair()
         b.close()

@@ -158,7 +158,8 @@ def test_bad_pointers():
     assert bad(libc.setsockopt, fd, socket.SOL_SOCKET, socket.SO_KEEPALIVE, BAD, 4) == "EFAULT"
     assert bad(libc.setsockopt, fd, socket.IPPROTO_TCP, socket.TCP_NODELAY, BAD, 4) == "EFAULT"
     n = ctypes.c_uint(4)
-    for level, name in ((socket.SOL_SOCKET, socket.SO_TYPE), (socket.IPPROTO_TCP, socket.TCP_NODELAY)):
+    for level, name in ((socket.SOL_SOCKET, socket.SO_TYPE),
+                        (socket.IPPROTO_TCP, socket.TCP_NODELAY)):
         assert bad(libc.getsockopt, fd, level, name, BAD, ctypes.byref(n)) == "EFAULT"
         assert bad(libc.getsockopt, fd, level, name, BAD, BAD) == "EFAULT"
     assert bad(libc.send, fd, BAD, 10, 0) == "EFAULT"

@@ -53,7 +53,8 @@ def test_an_execed_program_finds_its_sockets():
 
 def test_an_execed_program_accepts():
     server = listener()
-    code = "import socket,sys\ns=socket.socket(fileno=int(sys.argv[1]))\nc,_=s.accept()\nc.sendall(b'hi')"
+    code = ("import socket,sys\ns=socket.socket(fileno=int(sys.argv[1]))\n"
+            "c,_=s.accept()\nc.sendall(b'hi')")
     fd = server.fileno()
     with subprocess.Popen([sys.executable, "-c", code, str(fd)], pass_fds=[fd]):
         assert read_all(socket.create_connection(server.getsockname(), LIMIT)) == b"hi"
@@ -74,7 +75,8 @@ def test_close_on_exec():
     plain = libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
     assert not fcntl.fcntl(plain, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
     os.close(plain)
-    both = libc.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    both = libc.socket(socket.AF_INET, kind, 0)
     assert fcntl.fcntl(both, fcntl.F_GETFL) & os.O_NONBLOCK
     os.close(both)
 
@@ -82,12 +84,14 @@ def test_close_on_exec():
 def test_accept_flags():
     server = listener()
     server.setblocking(False)
-    for flag in (0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC):
+    for flag in (0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC,
+                 socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC):
         client = socket.create_connection(server.getsockname(), LIMIT)
         fd = libc.accept4(server.fileno(), None, None, flag)
         # Not inherited from the listener, on Linux.
-        assert bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK) == bool(flag & socket.SOCK_NONBLOCK)
-        assert bool(fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC) == bool(flag & socket.SOCK_CLOEXEC)
+        status, own = fcntl.fcntl(fd, fcntl.F_GETFL), fcntl.fcntl(fd, fcntl.F_GETFD)
+        assert bool(status & os.O_NONBLOCK) == bool(flag & socket.SOCK_NONBLOCK)
+        assert bool(own & fcntl.FD_CLOEXEC) == bool(flag & socket.SOCK_CLOEXEC)
         os.close(fd)
     assert libc.accept4(server.fileno(), None, None, 1) == -1 and ctypes.get_errno() == errno.EINVAL
     assert err(server.accept) == "EAGAIN"
@@ -260,7 +264,8 @@ def test_kinds_that_there_are_not():
     make = socket.socket
     assert err(make, socket.AF_INET, socket.SOCK_STREAM, 17) == "EPROTONOSUPPORT"
     assert err(make, socket.AF_INET, socket.SOCK_DGRAM, 6) == "EPROTONOSUPPORT"
-    assert err(make, socket.AF_INET, socket.SOCK_SEQPACKET, 0) in ("ESOCKTNOSUPPORT", "EPROTONOSUPPORT")
+    answer = err(make, socket.AF_INET, socket.SOCK_SEQPACKET, 0)
+    assert answer in ("ESOCKTNOSUPPORT", "EPROTONOSUPPORT")
     assert err(make, socket.AF_INET, 12, 0) == "EINVAL"
     assert err(make, 99, socket.SOCK_STREAM, 0) == "EAFNOSUPPORT"
 

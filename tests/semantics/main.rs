@@ -1,5 +1,5 @@
-//! What socket calls mean: each script of this folder runs on the kernel's sockets, which shows that
-//! it asserts what Linux does, and on ours, which must do the same.
+//! What socket calls mean: each script of this folder runs on the kernel's sockets, which shows
+//! that it asserts what Linux does, and on ours, which must do the same.
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -124,7 +124,8 @@ while data := c.recv(65536): n += len(data)
 print(n)
 ";
     let server = wire.peer.tcp_server(wire.peer.python(server).args(&[PEER4]), 5000);
-    // As much as the buffers on the way take without a reader is written before the exit; then it ends.
+    // As much as the buffers on the way take without a reader is written before the exit; then it
+    // ends.
     let client = "
 import os, socket, sys
 c = socket.create_connection((sys.argv[1], 5000))

@@ -1,7 +1,7 @@
 //! Real programs across a wire: one side on our own TCP, UDP and IP, the other on the kernel's.
 //!
-//! Where a test asks for socket semantics it runs a second time with the kernel on both sides, so that
-//! what it asks for is known to be what Linux does.
+//! Where a test asks for socket semantics it runs a second time with the kernel on both sides, so
+//! that what it asks for is known to be what Linux does.
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -68,7 +68,8 @@ fn py(host: &Host, script: &str, args: &[&str]) -> Task {
     host.task(&[&["python3", "-u", path.to_str().unwrap()], args].concat())
 }
 
-/// Asserts that what each end of `transfer.py` sent is what the other got, and that it is this much.
+/// Asserts that what each end of `transfer.py` sent is what the other got, and that it is this
+/// much.
 fn assert_whole(said: &Said, megabytes: usize) {
     let line = |text: &str, word: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(word));

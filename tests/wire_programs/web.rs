@@ -26,7 +26,8 @@ pub fn start_nginx(host: &Host) -> Program {
             http {{
               access_log off; sendfile on; root {folder}/root;
               client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;
-              fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+              fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4;
+              scgi_temp_path {folder}/t5;
               server {{
                 listen 80; listen [::]:80;
                 location /who {{ return 200 \"$remote_addr $server_addr $server_port\\n\"; }}
