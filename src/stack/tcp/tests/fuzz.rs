@@ -86,10 +86,14 @@ fn run(passive: bool, acts: Vec<Act>) {
                 let _ = id.map(|id| s.tcp.receive(s.now, id, &mut [0; 900]));
             }
             Act::Close => {
-                id.map(|id| s.tcp.close(s.now, id));
+                if let Some(id) = id {
+                    s.tcp.close(s.now, id);
+                }
             }
             Act::Release => {
-                id.map(|id| s.tcp.release(s.now, id));
+                if let Some(id) = id {
+                    s.tcp.release(s.now, id);
+                }
             }
             Act::Pass(micros) => s.pass(core::time::Duration::from_micros(micros.into())),
             Act::Icmp(seq, mtu) => {
