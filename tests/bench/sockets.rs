@@ -118,7 +118,7 @@ fn local(rounds: usize) {
 }
 
 fn wire(rounds: usize) {
-    let [kernel, ours] = [Mode::Kernel, Mode::Understudy].map(|mode| Wire::new(mode));
+    let [kernel, ours] = [Mode::Kernel, Mode::Understudy].map(Wire::new);
     let [a, b] = [&kernel, &ours].map(|w| Place {
         client: &w.ours,
         server: &w.peer,

@@ -6,8 +6,7 @@ on_both! { redis_answers, redis_benchmark, redis_saves_under_load }
 
 fn start_redis(host: &Host) -> Program {
     let line = "redis-server --port 6379 --bind 127.0.0.1 ::1 --appendonly no --save";
-    let server = host.tcp_server(host.line(line).args(&[""]), 6379);
-    server
+    host.tcp_server(host.line(line).args(&[""]), 6379)
 }
 
 fn cli(host: &Host, words: &str) -> String {
