@@ -35,8 +35,7 @@ pub fn start_nginx(host: &Host) -> Program {
             }}"
         ),
     );
-    let nginx = host.tcp_server(host.task(&["nginx", "-e", "stderr", "-c", &config]), 80);
-    nginx
+    host.tcp_server(host.task(&["nginx", "-e", "stderr", "-c", &config]), 80)
 }
 
 /// Fetches what nginx has with curl; `from` is the client's address as the server should see it.
