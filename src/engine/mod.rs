@@ -14,9 +14,11 @@
 //! | `listeners` | who listens |
 //! | `control`, `options`, `info`, `snapshot`, `reasons` | what programs and the tool ask |
 //! | `port` | a link |
+//! | `embed` | an engine inside a program |
 //! | `poller`, `timers`, `slab`, `unix`, `files` | tools |
 pub mod config;
 mod control;
+pub mod embed;
 mod files;
 mod gateway;
 mod inbound;
