@@ -57,3 +57,22 @@ fn the_command_gets_its_environment() {
     let said = tool(&["run", "--addr", "10.0.0.2/24", "--outside", "host", "sh", "-c", show]);
     said.check(0, &["addr=10.0.0.2/24;outside=host"]);
 }
+
+#[test]
+fn the_tool_runs_under_itself() {
+    let me = common::artifacts::tool();
+    let me = me.to_str().unwrap();
+    let script = format!("'{me}' ss local --json && echo $LD_PRELOAD");
+    let said = tool(&["run", "--", me, "run", "--loopback", "tcp", "--", "sh", "-c", &script]);
+    said.check(0, &["libunderstudy.so\n"]);
+    assert_eq!(said.out.matches("libunderstudy.so").count(), 1, "{said:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let me = common::artifacts::tool();
+    let script = format!("'{}' doctor sh | true", me.display());
+    let said = super::Said::from(Command::new("sh").args(["-c", &script]).output().unwrap());
+    said.check(0, &[]);
+    assert_eq!(said.err, "", "{said:?}");
+}

@@ -86,10 +86,10 @@ pub fn main(args: Args) -> Result<ExitCode> {
     let listen = format!("stream-listen:{},{}", wire.display(), args.wire);
     let one = Host::start("server", SERVER, &listen)?;
     let two = Host::start("client", CLIENT, &format!("stream:{}", wire.display()))?;
-    println!("Two hosts that exist only in user space, joined by a bad wire:");
-    println!("  server  {SERVER}  {} in net {}", server.name(), one.brief.name);
-    println!("  client  {CLIENT}  {} in net {}", client.name(), two.brief.name);
-    println!("  wire    {} (each way)", args.wire.replace(',', ", "));
+    say!("Two hosts that exist only in user space, joined by a bad wire:");
+    say!("  server  {SERVER}  {} in net {}", server.name(), one.brief.name);
+    say!("  client  {CLIENT}  {} in net {}", client.name(), two.brief.name);
+    say!("  wire    {} (each way)", args.wire.replace(',', ", "));
 
     let mut command = server.command(&dir)?;
     library::preload(&mut command, &library, &one.brief);
@@ -107,7 +107,7 @@ pub fn main(args: Args) -> Result<ExitCode> {
     // The client's side first: it has the last word of TCP, and of the wire.
     two.engine.end()?;
     one.engine.end()?;
-    println!("  next: understudy run -- CMD puts your own programs on it; README.md has more");
+    say!("  next: understudy run -- CMD puts your own programs on it; README.md has more");
     Ok(ExitCode::SUCCESS)
 }
 

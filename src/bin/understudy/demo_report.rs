@@ -104,34 +104,36 @@ impl Fetched {
         let seconds = self.took.as_secs_f64();
         let rate = size as f64 * 8.0 / 1e6 / seconds;
         let mib = size >> 20;
-        println!(
-            "{client} got {mib} MiB in {seconds:.1} s ({rate:.1} Mbit/s), every byte as sent."
-        );
+        say!("{client} got {mib} MiB in {seconds:.1} s ({rate:.1} Mbit/s), every byte as sent.");
         let i = &self.sender;
-        println!("What TCP did, seen from the server:");
+        say!("What TCP did, seen from the server:");
         let again = f64::from(i.total_retrans) * 100.0 / f64::from(i.data_segs_out.max(1));
-        println!(
+        say!(
             "  segments           {} with data, {} of them sent again ({again:.1} %)",
-            i.data_segs_out, i.total_retrans
+            i.data_segs_out,
+            i.total_retrans
         );
-        println!(
+        say!(
             "  round trip         {:.1} ms on average, {:.1} ms at best; timeout after {:.0} ms",
             ms(i.rtt_us),
             ms(i.min_rtt_us),
             ms(i.rto_us)
         );
-        println!(
+        say!(
             "  congestion window  {} segments at the end, {} at most; ssthresh {} ({})",
-            i.snd_cwnd, self.cwnd_max, i.snd_ssthresh, i.congestion
+            i.snd_cwnd,
+            self.cwnd_max,
+            i.snd_ssthresh,
+            i.congestion
         );
         if let Some(state) = &self.receiver {
-            println!("  the client's side  now in {state}");
+            say!("  the client's side  now in {state}");
         }
         let [there, back] = &self.wire;
         if !there.is_empty() {
-            println!("What the wire did:");
-            println!("  to the client      {there}");
-            println!("  and back           {back}");
+            say!("What the wire did:");
+            say!("  to the client      {there}");
+            say!("  and back           {back}");
         }
     }
 }

@@ -72,17 +72,17 @@ pub fn main(args: Args) -> Result<ExitCode> {
     findings.extend(datagram_queue());
     for finding in &findings {
         match finding {
-            Finding::Fine(what) => println!("  ok    {what}"),
-            Finding::Warn(what, next) => println!("  warn  {what}\n        next: {next}"),
-            Finding::Bad(what, next) => println!("  BAD   {what}\n        next: {next}"),
+            Finding::Fine(what) => say!("  ok    {what}"),
+            Finding::Warn(what, next) => say!("  warn  {what}\n        next: {next}"),
+            Finding::Bad(what, next) => say!("  BAD   {what}\n        next: {next}"),
         }
     }
     let name = args.command[0].to_string_lossy();
     if findings.iter().any(Finding::is_bad) {
-        println!("{name} cannot run on Understudy like this.");
+        say!("{name} cannot run on Understudy like this.");
         return Ok(ExitCode::FAILURE);
     }
-    println!("{name} can run on Understudy: understudy run -- {name}");
+    say!("{name} can run on Understudy: understudy run -- {name}");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -52,7 +52,7 @@ pub fn main(args: Args) -> Result<ExitCode> {
         Ok(engine) => engine,
         Err(error) => {
             // The parent says it to the user.
-            println!("{error:#}");
+            say!("{error:#}");
             return Ok(ExitCode::FAILURE);
         }
     };

@@ -46,9 +46,9 @@ pub fn main(args: Args) -> Result<ExitCode> {
     let pc = root.join("lib/pkgconfig/understudy.pc");
     write(&pc, pkg_config(&args.prefix).as_bytes(), 0o644)?;
     write(&root.join("bin/understudy"), &tool, 0o755)?;
-    println!("installed in {}", root.display());
+    say!("installed in {}", root.display());
     let path = args.prefix.join("lib/pkgconfig");
-    println!(
+    say!(
         "  next: cc prog.c $(PKG_CONFIG_PATH={} pkg-config --cflags --libs understudy)",
         path.display()
     );
@@ -76,7 +76,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     std::fs::write(&new, bytes).with_context(why)?;
     std::fs::set_permissions(&new, Permissions::from_mode(mode)).with_context(why)?;
     std::fs::rename(&new, path).with_context(why)?;
-    println!("  {}", path.display());
+    say!("  {}", path.display());
     Ok(())
 }
 
@@ -85,6 +85,6 @@ fn relink(target: &str, link: &Path) -> Result<()> {
     symlink(target, &new)
         .and_then(|()| std::fs::rename(&new, link))
         .with_context(|| format!("{} cannot be linked", link.display()))?;
-    println!("  {} -> {target}", link.display());
+    say!("  {} -> {target}", link.display());
     Ok(())
 }

@@ -12,6 +12,14 @@
 //! Messages say what happened and, behind `next:`, what to do about it.
 #![deny(unsafe_code)]
 
+/// `println!` for a reader that may have gone away (`understudy status | head`): no reason to panic.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod advice;
 mod capture;
 mod control;

@@ -87,7 +87,7 @@ pub fn main(args: Args) -> Result<ExitCode> {
         a.net.cmp(&b.net).then_with(|| key(a).cmp(&key(b)))
     });
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        say!("{}", serde_json::to_string_pretty(&shown)?);
     } else {
         print(&shown);
     }

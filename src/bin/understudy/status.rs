@@ -23,7 +23,7 @@ pub fn main(args: Args) -> Result<ExitCode> {
         let (_, control) = nets::pick(Some(name))?;
         let snapshot = control.snapshot()?;
         match args.json {
-            true => println!("{}", serde_json::to_string_pretty(&snapshot)?),
+            true => say!("{}", serde_json::to_string_pretty(&snapshot)?),
             false => one(&snapshot),
         }
         return Ok(ExitCode::SUCCESS);
@@ -37,12 +37,12 @@ pub fn main(args: Args) -> Result<ExitCode> {
     if args.json {
         let up: Vec<&Snapshot> =
             nets.iter().filter_map(|(s, _)| s.as_ref().ok()?.as_ref()).collect();
-        println!("{}", serde_json::to_string_pretty(&up)?);
+        say!("{}", serde_json::to_string_pretty(&up)?);
         return Ok(ExitCode::SUCCESS);
     }
     if nets.is_empty() {
-        println!("No net is up (the net local needs none).");
-        println!("  next: understudy up FILE, or understudy run -- CMD");
+        say!("No net is up (the net local needs none).");
+        say!("  next: understudy up FILE, or understudy run -- CMD");
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new(["NET", "STATE", "ENGINE", "UP FOR", "TCP", "ADDRESSES", "LINKS"]);
@@ -55,10 +55,8 @@ pub fn main(args: Args) -> Result<ExitCode> {
     }
     table.print();
     if let Some(name) = dead {
-        println!(
-            "The engine of net {name} has ended without a word; its programs need not restart."
-        );
-        println!("  next: start it again with `understudy up FILE`, or `understudy down {name}`");
+        say!("The engine of net {name} has ended without a word; its programs need not restart.");
+        say!("  next: start it again with `understudy up FILE`, or `understudy down {name}`");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,34 +102,34 @@ fn duration(seconds: u64) -> String {
 
 /// A net in full.
 fn one(s: &Snapshot) {
-    println!("net {}: engine {}, up for {}", s.net, s.pid, duration(s.uptime_s));
-    println!("  brief {}", s.brief);
+    say!("net {}: engine {}, up for {}", s.net, s.pid, duration(s.uptime_s));
+    say!("  brief {}", s.brief);
     for i in &s.interfaces {
         let link = if i.link.is_empty() { String::new() } else { format!(" {}", i.link) };
         let mac = i.mac.as_ref().map(|m| format!(" mac {m}")).unwrap_or_default();
         let up = if i.up { "" } else { " DOWN" };
-        println!("  interface {}{link}{mac} mtu {}{up}", i.name, i.mtu);
-        println!("    addresses {}", i.addresses.join(" "));
+        say!("  interface {}{link}{mac} mtu {}{up}", i.name, i.mtu);
+        say!("    addresses {}", i.addresses.join(" "));
         print_counters("    ", i.counters.iter());
     }
     for r in &s.routes {
         let via = r.via.map(|v| format!(" via {v}")).unwrap_or_default();
         let name = s.interfaces.iter().find(|i| i.index == r.interface).map_or("?", |i| &i.name);
-        println!("  route {}{via} dev {name}", r.to);
+        say!("  route {}{via} dev {name}", r.to);
     }
     for n in &s.neighbors {
-        println!("  neighbour {} {} {}", n.address, n.mac.as_deref().unwrap_or("-"), n.state);
+        say!("  neighbour {} {} {}", n.address, n.mac.as_deref().unwrap_or("-"), n.state);
     }
     for l in &s.listeners {
-        println!("  listener {}{}", l.local, if l.dual { " (and IPv4)" } else { "" });
+        say!("  listener {}{}", l.local, if l.dual { " (and IPv4)" } else { "" });
     }
-    println!("  {} TCP connections, {} datagram pairs", s.connections.len(), s.datagrams.len());
+    say!("  {} TCP connections, {} datagram pairs", s.connections.len(), s.datagrams.len());
     print_counters("  ", s.counters.iter());
 }
 
 /// Those that are not zero.
 fn print_counters<'a>(indent: &str, counters: impl Iterator<Item = (&'a String, &'a u64)>) {
     for (name, value) in counters.filter(|(_, v)| **v != 0) {
-        println!("{indent}{name} {value}");
+        say!("{indent}{name} {value}");
     }
 }

@@ -32,11 +32,11 @@ pub fn up(args: UpArgs) -> Result<ExitCode> {
     };
     let name = &config.name;
     let process = engine::spawn(&text, name, &args.file, true)?;
-    println!("net {name} is up (engine {}, log {})", process.pid(), process.log().display());
+    say!("net {name} is up (engine {}, log {})", process.pid(), process.log().display());
     for link in &config.links {
-        println!("  link {}", link.spec);
+        say!("  link {}", link.spec);
     }
-    println!("  next: understudy run --net {name} -- CMD");
+    say!("  next: understudy run --net {name} -- CMD");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,7 +53,7 @@ pub fn down(args: DownArgs) -> Result<ExitCode> {
     let Some(control) = control::connect(&brief)? else {
         // Killed: what it left behind would only mislead.
         nets::forget(name);
-        println!("net {name} had no engine any more; its file is gone now");
+        say!("net {name} had no engine any more; its file is gone now");
         return Ok(ExitCode::SUCCESS);
     };
     control.order(&Request::Stop).map_err(|e| match e {
@@ -68,6 +68,6 @@ pub fn down(args: DownArgs) -> Result<ExitCode> {
         return Err(advice(what, "`understudy status` shows its engine's process"));
     }
     nets::forget_log(name);
-    println!("net {name} is down");
+    say!("net {name} is down");
     Ok(ExitCode::SUCCESS)
 }
