@@ -27,6 +27,11 @@ const SESSIONS_MAX: usize = crate::base::limits::TCP_CONNECTIONS;
 /// Longest request believed, bytes: a quarter of the largest send buffer that a program can ask
 /// for.
 const REQUEST_MAX: u32 = 64 << 20;
+/// How long a connect waits for its pair to come free, and how often that is looked at. A program
+/// that leaves the port to us does not choose it again, as Linux would (RFC 6191: TIME-WAIT may
+/// make room after a second).
+const PAIR_PATIENCE: Duration = Duration::from_millis(1_500);
+const PAIR_PAUSE: Duration = Duration::from_millis(100);
 /// How long accepting rests when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -149,11 +154,29 @@ impl Engine {
                 }
                 self.enqueue(key);
             }
+            Err(NetError::AddressInUse) if self.wait_for_pair(now, key) => {}
             Err(error) => {
+                // As Linux says when the program had bound the port.
+                let error = match error {
+                    NetError::AddressInUse => NetError::AddressNotAvailable,
+                    error => error,
+                };
                 self.reasons.remember(request.tuple, errno::to_byte(errno::from_net(error)));
                 self.sessions.remove(key);
             }
         }
+    }
+
+    /// Whether the pair may still come free; it is tried again then.
+    fn wait_for_pair(&mut self, now: Instant, key: Key) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        let until = match session.phase {
+            Phase::PairBusy { until } => until,
+            _ => now + PAIR_PATIENCE,
+        };
+        session.phase = Phase::PairBusy { until };
+        self.timers.set(now + PAIR_PAUSE, Due::Session(key));
+        now < until
     }
 
     /// A turn of a session whose handshake is under way.

@@ -115,6 +115,7 @@ impl Engine {
         match due {
             Due::Session(key) => match self.sessions.get(key).map(|s| s.phase) {
                 Some(Phase::Greeting) => drop(self.sessions.remove(key)),
+                Some(Phase::PairBusy { .. }) => self.read_request(time, key),
                 Some(Phase::Knocking { .. }) => self.knock_again(time, key),
                 Some(Phase::Resetting { .. }) => self.enqueue(key),
                 _ => {}
@@ -162,6 +163,10 @@ impl Engine {
             session.queued = false;
             match (session.phase, session.conn) {
                 (Phase::Greeting, _) => self.read_request(time, key),
+                (Phase::PairBusy { .. }, _) if session.hung_up => {
+                    self.sessions.remove(key);
+                }
+                (Phase::PairBusy { .. }, _) => {}
                 (Phase::Connecting { length }, _) => self.check_handshake(time, key, length),
                 (Phase::Admitting { left }, _) => self.admit(key, left),
                 (Phase::Knocking { .. }, _) => self.check_knocking(time, key),

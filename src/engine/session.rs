@@ -12,6 +12,12 @@ use std::os::fd::OwnedFd;
 pub enum Phase {
     /// Outgoing: the program's request has not come yet, or not all of its head.
     Greeting,
+    /// Outgoing: the pair is still that of an earlier connection (TIME-WAIT), which may make room
+    /// soon. It will be tried again.
+    PairBusy {
+        /// Until when.
+        until: Instant,
+    },
     /// Outgoing: the handshake is under way; `length` bytes of request lie unread.
     Connecting {
         /// Bytes.
@@ -46,7 +52,7 @@ pub enum Phase {
 pub struct Session {
     /// The engine's end of the unix connection to the program.
     pub fd: OwnedFd,
-    /// The stack's connection; `None` only in [`Phase::Greeting`].
+    /// The stack's connection; `None` in [`Phase::Greeting`] and [`Phase::PairBusy`].
     pub conn: Option<ConnId>,
     /// As the program names it.
     pub tuple: FourTuple,

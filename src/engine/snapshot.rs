@@ -246,6 +246,7 @@ fn phase_name(phase: super::session::Phase) -> &'static str {
     use super::session::Phase;
     match phase {
         Phase::Greeting => "greeting",
+        Phase::PairBusy { .. } => "pair-busy",
         Phase::Connecting { .. } => "connecting",
         Phase::Admitting { .. } => "admitting",
         Phase::Knocking { .. } => "knocking",

@@ -175,3 +175,20 @@ fn another_engine_finds_the_listeners_of_the_first() {
     rig.peer.send(conn, b"again");
     rig.peer.until("again", |_| ready(&fd, PollFlags::IN));
 }
+
+#[test]
+fn a_pair_that_rests_is_waited_for() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    // The program closes first: its connection goes to TIME-WAIT.
+    drop(fd);
+    rig.peer.until("the end", |peer| peer.status(conn).is_some_and(|s| s.remote_closed));
+    rig.peer.close(conn);
+    rig.peer.until("both ends", |peer| peer.status(conn).is_none_or(|s| s.all_acknowledged));
+    let end = std::time::Instant::now() + LIMIT;
+    while rig.snapshot().connections.iter().all(|c| c.state != "TIME-WAIT") {
+        assert!(std::time::Instant::now() < end, "no TIME-WAIT");
+    }
+    rig.peer.stack.tcp_mut().release(understudy::host::clock::now(), conn);
+    rig.connected(50_000);
+}
