@@ -24,8 +24,10 @@ fn copy_to(folder: &Path) -> std::path::PathBuf {
     tool
 }
 
-fn demo(argv: &[&str]) {
-    let said = Said::from(Command::new(argv[0]).args(&argv[1..]).output().unwrap());
+fn demo(argv: &[&str], runtime: &Path) {
+    let mut command = Command::new(argv[0]);
+    command.args(&argv[1..]).env("XDG_RUNTIME_DIR", runtime);
+    let said = Said::from(command.output().unwrap());
     let parts = ["Two hosts", "every byte as sent", "sent again", "congestion window"];
     said.check(0, &parts);
     said.check(0, &["to the client ", " frames, ", "the client's side  now in "]);
@@ -44,8 +46,15 @@ fn real_programs_over_a_bad_wire() {
     } else {
         [&["unshare"], common::netns::unshare_flags()].concat()
     };
+    let runtime = dir.path().join("run");
+    std::fs::create_dir(&runtime).unwrap();
+    if common::need::root() {
+        std::os::unix::fs::chown(&runtime, Some(65534), Some(65534)).unwrap();
+    }
     // Not even `lo` is up in there.
-    demo(&[&unshare[..], &[tool], &wishes[..]].concat());
+    demo(&[&unshare[..], &[tool], &wishes[..]].concat(), &runtime);
+    let left = std::fs::read_dir(runtime.join("understudy")).into_iter().flatten().count();
+    assert_eq!(left, 0, "the engines have left files behind");
 }
 
 #[test]

@@ -199,6 +199,16 @@ impl Process {
     }
 }
 
+impl Drop for Process {
+    /// Without [`Process::end`], after an error: the engine ends by itself, and a log that says
+    /// nothing is of no use.
+    fn drop(&mut self) {
+        if self.life.take().is_some() && self.log.metadata().is_ok_and(|m| m.len() == 0) {
+            let _ = std::fs::remove_file(&self.log);
+        }
+    }
+}
+
 fn log_path(name: &str) -> Result<PathBuf> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let dir = PathBuf::from(nets::runtime_dir());
