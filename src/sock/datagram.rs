@@ -95,8 +95,8 @@ pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
     }
 }
 
-/// Does `call` on the proxy's name; if there is no proxy yet, or it is joined to another socket (one
-/// that had this port before us), asks the engine for it first.
+/// Does `call` on the proxy's name; if there is no proxy yet, or it is joined to another socket
+/// (one that had this port before us), asks the engine for it first.
 pub(super) fn with_proxy<T>(
     net: NetId,
     tuple: FourTuple,

@@ -1,6 +1,6 @@
 //! The automatic bind of a datagram socket, which many programs do for every question they ask: so
-//! without the kernel's whole list of names. A port is drawn, and the names that would be in its way
-//! are asked for one by one.
+//! without the kernel's whole list of names. A port is drawn, and the names that would be in its
+//! way are asked for one by one.
 use super::bind;
 use super::name::{Name, NetId, Role, Slot};
 use super::net_env;

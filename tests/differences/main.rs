@@ -15,6 +15,10 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("other_user", "connected", "ECONNREFUSED"),
     ("more_on_udp", "4", "ENOTSUP"),
     ("seventeen_share", "17 share it", "EADDRINUSE at the 17th"),
+    ("two_bound", "bound", "EADDRINUSE"),
+    ("connect_to_oneself", "connected", "ECONNREFUSED"),
+    ("failed_connect_name", "0.0.0.0", "127.0.0.1"),
+    ("shut_rd", "more", "nothing"),
     ("in_the_kernels_tables", "seen", "not seen"),
     ("the_file_itself", "inet", "unix"),
 ];

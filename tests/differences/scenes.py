@@ -1,5 +1,5 @@
-"""What Understudy does otherwise than Linux. Each function prints one line; `main.rs` knows what the
-kernel prints and what we do, and docs/COMPATIBILITY.md has a row for each. Run: scenes.py NAME
+"""What Understudy does otherwise than Linux. Each function prints one line; `main.rs` knows what
+the kernel prints and what we do, and docs/COMPATIBILITY.md has a row for each. Run: scenes.py NAME
 """
 import errno
 import os
@@ -116,6 +116,37 @@ def seventeen_share():
             return f"{answer} at the {len(sockets) + 1}th"
         sockets.append(s)
     return "17 share it"
+
+
+def two_bound():
+    """two TCP sockets with SO_REUSEADDR bound to one port"""
+    a, b = socket.socket(), socket.socket()
+    for s in (a, b):
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    a.bind(("127.0.0.1", 5000))
+    return err(b.bind, ("127.0.0.1", 5000)) or "bound"
+
+
+def connect_to_oneself():
+    """connect to the port that the socket itself is bound to"""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 5000))
+        return err(s.connect, ("127.0.0.1", 5000)) or "connected"
+
+
+def failed_connect_name():
+    """getsockname after a connect that was refused"""
+    with socket.socket() as s:
+        assert err(s.connect, ("127.0.0.1", 5000)) == "ECONNREFUSED"
+        return s.getsockname()[0]
+
+
+def shut_rd():
+    """what can be read after SHUT_RD, when the peer has sent more"""
+    a, b = pair()
+    a.shutdown(socket.SHUT_RD)
+    b.sendall(b"more")
+    return a.recv(10).decode() or "nothing"
 
 
 def in_the_kernels_tables():

@@ -93,7 +93,11 @@ fn a_killed_engine_is_noticed() {
     let pid = net.status()["pid"].as_i64().unwrap() as i32;
     let id = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
-    wait_for("the engine's end", || tool(&["status"]).out.contains("no engine"));
+    wait_for("the engine's end", || {
+        let ended =
+            |line: &str| line.starts_with(&format!("{name} ")) && line.contains("no engine");
+        tool(&["status"]).out.lines().any(ended)
+    });
     tool(&["status"]).check(0, &["start it again with `understudy up FILE`", name]);
     tool(&["run", "--net", name, "true"]).check(125, &["no engine is running for net"]);
     // It can simply be started again.

@@ -86,14 +86,10 @@ fn run(passive: bool, acts: Vec<Act>) {
                 let _ = id.map(|id| s.tcp.receive(s.now, id, &mut [0; 900]));
             }
             Act::Close => {
-                if let Some(id) = id {
-                    s.tcp.close(s.now, id);
-                }
+                id.into_iter().for_each(|id| s.tcp.close(s.now, id));
             }
             Act::Release => {
-                if let Some(id) = id {
-                    s.tcp.release(s.now, id);
-                }
+                id.into_iter().for_each(|id| s.tcp.release(s.now, id));
             }
             Act::Pass(micros) => s.pass(core::time::Duration::from_micros(micros.into())),
             Act::Icmp(seq, mtu) => {
