@@ -1,8 +1,8 @@
 //! Writes the C header, and gives the shared library its plain names (`socket`, `bind`, ...).
 //!
 //! Rust code defines `us_*` alone: a Rust function called `socket` would capture that name in our
-//! own tests and tool as well. The plain names are aliases that the linker makes, for the cdylib only:
-//! one `--defsym` each, and a version script that lets them out beside the one that rustc writes.
+//! own tests and tool as well. The plain names are aliases that the linker makes, for the cdylib
+//! only: one `--defsym` each, and a version script that lets them out beside the one of rustc.
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 

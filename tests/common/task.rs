@@ -47,6 +47,8 @@ impl Task {
         command.args(argv[1..].iter().map(AsRef::as_ref));
         command.process_group(0);
         command.env("LC_ALL", "C").env_remove("http_proxy").env_remove("HTTP_PROXY");
+        // Cargo's, in which linked programs would find a library of another build.
+        command.env_remove("LD_LIBRARY_PATH");
         Task { command, title: title.into(), logs: logs.into(), limit: LIMIT * 2, input: None }
     }
 

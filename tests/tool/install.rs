@@ -46,7 +46,9 @@ fn a_c_program_finds_everything() {
     let said = tool(&["install", "--prefix", prefix.to_str().unwrap()]);
     said.check(0, &["include/understudy.h", "lib/libunderstudy.so.0 ->", "pkg-config --cflags"]);
     let program = compile(dir.path(), &prefix.join("lib/pkgconfig"), None);
-    let ran = Command::new(&program).output().unwrap();
+    let mut linked = Command::new(&program);
+    // Cargo's would come before the program's own path.
+    let ran = linked.env_remove("LD_LIBRARY_PATH").output().unwrap();
     let version = concat!(env!("CARGO_PKG_VERSION"), " 1\n");
     assert_eq!(String::from_utf8_lossy(&ran.stdout), version, "{ran:?}");
     // The soname is what was linked, so that a later version of the file is found.

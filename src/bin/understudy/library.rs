@@ -24,8 +24,8 @@ pub fn find() -> Result<PathBuf> {
     let exe = std::env::current_exe()?.canonicalize()?;
     let here = exe.parent().unwrap_or(Path::new("/"));
     // Where cargo builds, it leaves the library in `deps` when it was asked for something else: the
-    // newer one counts.
-    let built = [here.join(FILE), here.join("deps").join(FILE)];
+    // newer one counts, and of two names for one file the one beside the tool.
+    let built = [here.join("deps").join(FILE), here.join(FILE)];
     let age = |path: &PathBuf| path.metadata().and_then(|m| m.modified()).ok();
     let newest = built.into_iter().filter(|p| p.is_file()).max_by_key(age);
     if let Some(path) = newest.or(Some(here.join("../lib").join(FILE)).filter(|p| p.is_file())) {

@@ -12,7 +12,7 @@
 //! Messages say what happened and, behind `next:`, what to do about it.
 #![deny(unsafe_code)]
 
-/// `println!` for a reader that may have gone away (`understudy status | head`): no reason to panic.
+/// `println!` for a reader that may have gone away (`understudy status | head`).
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
