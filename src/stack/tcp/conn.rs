@@ -3,6 +3,7 @@
 use super::api::*;
 use super::congestion::{self, Congestion};
 use super::counters::{Count, Counters};
+use super::dsack::Duplicates;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::reset::{Replies, Reply};
@@ -124,6 +125,8 @@ pub(super) struct ReceiveSide {
     pub our_mss: u32,
     /// An ACK is to be sent now.
     pub ack_now: bool,
+    /// What D-SACK is to report (RFC 2883).
+    pub duplicates: Duplicates,
     /// Further identical ACKs that are owed to a sender without SACK (RFC 5681 4.2).
     pub duplicate_acks: u8,
     /// Bytes received in order that no ACK has covered.
@@ -454,6 +457,7 @@ impl ReceiveSide {
             mss: 536,
             our_mss: 536,
             ack_now: false,
+            duplicates: Duplicates::default(),
             duplicate_acks: 0,
             unacked: 0,
             quick: QUICK_ACKS,

@@ -28,6 +28,7 @@ pub mod congestion;
 mod conn;
 mod counters;
 mod demux;
+mod dsack;
 mod handshake;
 mod icmp;
 mod info;

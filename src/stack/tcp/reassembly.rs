@@ -24,6 +24,13 @@ impl Reassembly {
         self.ranges.is_empty()
     }
 
+    /// The first part of `left..right` that has arrived already.
+    pub fn overlap(&self, left: Seq, right: Seq) -> Option<(Seq, Seq)> {
+        let at = self.ranges.partition_point(|r| r.right.at_or_before(left));
+        let range = self.ranges.get(at).filter(|r| r.left.before(right))?;
+        Some((left.later(range.left), right.earlier(range.right)))
+    }
+
     /// Remembers `left..right`; false if there is no room for one more range.
     pub fn insert(&mut self, left: Seq, right: Seq) -> bool {
         let first = self.ranges.partition_point(|r| r.right.before(left));

@@ -35,6 +35,9 @@ impl Conn {
             return self.take_out_of_order(cx, segment, end);
         }
         let filled = !self.rx.reassembly.is_empty();
+        if filled {
+            self.note_queued(segment.seq, end);
+        }
         self.rx.ring.write(segment.payload);
         let reached = if filled { self.rx.reassembly.advance(end) } else { end };
         self.rx.ring.commit(reached.past(end) as usize);
@@ -53,6 +56,7 @@ impl Conn {
             self.rx.duplicate_acks = self.rx.duplicate_acks.saturating_add(1);
         }
         self.rx.ack_now = true;
+        self.note_queued(segment.seq, end);
         if !self.rx.reassembly.insert(segment.seq, end) {
             cx.counters.add(Count::OutOfOrderFull);
             return;

@@ -152,9 +152,10 @@ impl Conn {
     }
 
     /// Cuts off what we have and what is beyond the window.
-    fn trim(&self, segment: &mut Segment<'_>) {
+    fn trim(&mut self, segment: &mut Segment<'_>) {
         let have = self.rx.nxt.past(segment.seq) as usize;
         if have > 0 {
+            self.note_old(segment);
             segment.payload = segment.payload.get(have..).unwrap_or(&[]);
             segment.seq = self.rx.nxt;
         }
@@ -223,6 +224,9 @@ impl Conn {
                 // A duplicate with data says that the peer does not know what we have: no limit.
                 if !segment.payload.is_empty() || segment.has(Flags::FIN) || self.may_answer(cx) {
                     self.rx.ack_now = true;
+                }
+                if !segment.has(Flags::SYN) {
+                    self.note_old(segment);
                 }
             }
             Verdict::Challenge(count) => {

@@ -214,7 +214,8 @@ impl Conn {
         if !self.rx.ack_now {
             return false;
         }
-        let options = self.options_now(cx);
+        let options = self.ack_options(cx);
+        self.rx.duplicates.reported();
         let owed = self.rx.duplicate_acks;
         let piece = Piece { seq: self.tx.nxt, len: 0, flags: Flags(0), mss: 0 };
         self.emit(cx, out, piece, options);
@@ -225,9 +226,22 @@ impl Conn {
         true
     }
 
+    /// RFC 2883 4: what arrived twice comes first. Only in bare ACKs: a link that cuts segments
+    /// (TSO) would repeat it in each piece.
+    fn ack_options(&self, cx: &Cx<'_>) -> Options {
+        let mut first = Options::default();
+        if let Some((left, right)) = self.rx.duplicates.first() {
+            first.push_sack(left.0, right.0);
+        }
+        self.options_after(cx, first)
+    }
+
     /// Timestamps, and what has arrived out of order.
     fn options_now(&self, cx: &Cx<'_>) -> Options {
-        let mut options = Options::default();
+        self.options_after(cx, Options::default())
+    }
+
+    fn options_after(&self, cx: &Cx<'_>, mut options: Options) -> Options {
         if self.stamps.on {
             options.timestamps = Some((self.stamps.value(cx.now), self.stamps.recent));
         }
@@ -303,7 +317,7 @@ impl Conn {
         }
         self.stats.segs_out = self.stats.segs_out.wrapping_add(1);
         cx.counters.add(Count::SegmentsOut);
-        self.rx.ack_now = false;
+        self.rx.ack_now = !self.rx.duplicates.is_empty();
         self.rx.duplicate_acks = 0;
         self.rx.unacked = 0;
         self.rx.last_ack = self.rx.nxt;
