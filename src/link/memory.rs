@@ -4,10 +4,9 @@
 //! [`Sent::Full`]: its file is always writable, so there would be nothing to wait for.
 use super::{Link, LinkInfo, Medium, Offload, RxChecksum, RxFrame, Sent, TxFrame};
 use crate::base::{Instant, MacAddr};
-use parking_lot::Mutex;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -43,19 +42,15 @@ impl Default for MemoryConfig {
     }
 }
 
-/// Frames on their way to one end.
-struct Queue {
-    frames: Mutex<VecDeque<TxFrame>>,
-    /// Readable while there are frames.
-    event: OwnedFd,
-}
-
 /// One end.
 pub struct MemoryLink {
     info: LinkInfo,
-    capacity: usize,
-    to_us: Arc<Queue>,
-    to_peer: Arc<Queue>,
+    to_us: Receiver<TxFrame>,
+    to_peer: Sender<TxFrame>,
+    /// Readable when there may be frames for us.
+    our_event: Arc<OwnedFd>,
+    /// The peer's.
+    peer_event: Arc<OwnedFd>,
     /// Buffers of frames that were received, for those that are sent.
     spare: Vec<TxFrame>,
     lost: u64,
@@ -67,25 +62,45 @@ pub struct MemoryLink {
 /// No descriptors left.
 pub fn pair(config: &MemoryConfig) -> io::Result<(MemoryLink, MemoryLink)> {
     let flags = EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC;
-    let queue = || -> io::Result<_> {
-        Ok(Arc::new(Queue { frames: Mutex::default(), event: eventfd(0, flags)? }))
+    let (event_a, event_b) = (Arc::new(eventfd(0, flags)?), Arc::new(eventfd(0, flags)?));
+    let ((to_a, for_a), (to_b, for_b)) = (bounded(config.capacity), bounded(config.capacity));
+    let info = |i: usize| LinkInfo {
+        name: format!("memory:{i}"),
+        medium: config.medium,
+        mac: (config.medium == Medium::Ethernet).then_some(config.macs[i]),
+        mtu: config.mtu,
+        offload: config.offload,
     };
-    let (to_a, to_b) = (queue()?, queue()?);
-    let end = |i: usize, to_us: &Arc<Queue>, to_peer: &Arc<Queue>| MemoryLink {
-        info: LinkInfo {
-            name: format!("memory:{i}"),
-            medium: config.medium,
-            mac: (config.medium == Medium::Ethernet).then_some(config.macs[i]),
-            mtu: config.mtu,
-            offload: config.offload,
-        },
-        capacity: config.capacity,
-        to_us: to_us.clone(),
-        to_peer: to_peer.clone(),
+    let a = MemoryLink {
+        info: info(0),
+        to_us: for_a,
+        to_peer: to_b,
+        our_event: event_a.clone(),
+        peer_event: event_b.clone(),
         spare: Vec::new(),
         lost: 0,
     };
-    Ok((end(0, &to_a, &to_b), end(1, &to_b, &to_a)))
+    let b = MemoryLink {
+        info: info(1),
+        to_us: for_b,
+        to_peer: to_a,
+        our_event: event_b,
+        peer_event: event_a,
+        spare: Vec::new(),
+        lost: 0,
+    };
+    Ok((a, b))
+}
+
+impl MemoryLink {
+    fn next(&self) -> Option<TxFrame> {
+        self.to_us.try_recv().ok().or_else(|| {
+            // Quiet first, then look again: a frame that came in between has raised it anew, or is
+            // found now. (EAGAIN: it was quiet already.)
+            let _ = rustix::io::read(&self.our_event, &mut [0; 8]);
+            self.to_us.try_recv().ok()
+        })
+    }
 }
 
 impl Link for MemoryLink {
@@ -93,40 +108,27 @@ impl Link for MemoryLink {
         &self.info
     }
     fn fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.to_us.event.as_fd())
+        Some(self.our_event.as_fd())
     }
     fn send(&mut self, _now: Instant, frame: &TxFrame) -> io::Result<Sent> {
         let mut copy = self.spare.pop().unwrap_or_default();
         copy.bytes.clear();
         copy.bytes.extend_from_slice(&frame.bytes);
         copy.offload = frame.offload;
-        let mut frames = self.to_peer.frames.lock();
-        if frames.len() >= self.capacity {
-            drop(frames);
-            self.lost += 1;
-            self.spare.push(copy);
-            return Ok(Sent::Yes);
-        }
-        let first = frames.is_empty();
-        frames.push_back(copy);
-        if first {
-            // Under the lock, so that it cannot come after the reader has emptied the queue.
-            rustix::io::write(&self.to_peer.event, &1u64.to_ne_bytes())?;
+        match self.to_peer.try_send(copy) {
+            Ok(()) => {
+                rustix::io::write(&self.peer_event, &1u64.to_ne_bytes())?;
+            }
+            Err(TrySendError::Full(copy) | TrySendError::Disconnected(copy)) => {
+                self.lost += 1;
+                self.spare.push(copy);
+            }
         }
         Ok(Sent::Yes)
     }
     fn receive(&mut self, _now: Instant, sink: &mut dyn FnMut(RxFrame<'_>)) -> io::Result<usize> {
         for count in 0..BATCH {
-            let frame = {
-                let mut frames = self.to_us.frames.lock();
-                let frame = frames.pop_front();
-                if frames.is_empty() {
-                    // EAGAIN: it was quiet already.
-                    let _ = rustix::io::read(&self.to_us.event, &mut [0; 8]);
-                }
-                frame
-            };
-            let Some(frame) = frame else { return Ok(count) };
+            let Some(frame) = self.next() else { return Ok(count) };
             let undone = frame.offload.needs_checksum;
             let checksum = if undone { RxChecksum::Trusted } else { RxChecksum::Unknown };
             sink(RxFrame { bytes: &frame.bytes, checksum, gso_size: frame.offload.gso_size });
