@@ -3,7 +3,7 @@
 //! sockets; ours is a peer played by hand, so that only the link is tested, not our stack.
 mod common;
 
-use common::need;
+use common::{need, wait_for};
 use etherparse::{
     ArpEthIpv4Packet, ArpOperation, NetSlice, PacketBuilder, SlicedPacket, TcpOptionElement,
     TransportSlice,
@@ -397,7 +397,10 @@ fn the_kernel_through_a_tap_link() {
         assert!(why_not("tap:uu").contains("another program has uu open"));
         drop(first);
         understudy::host::interface::Interface::find("uu").unwrap();
-        assert!(why_not("tap:uu,mtu=2000").contains("more than uu has (1500)"));
+        // A program that another thread is just starting may hold the file until its exec.
+        let why = || why_not("tap:uu,mtu=2000");
+        wait_for("the device", || !why().contains("another program"));
+        assert!(why().contains("more than uu has (1500)"));
         ip("link add ua type veth peer name ub");
         assert!(why_not("tap:ua").contains("is not a TAP interface"));
     });

@@ -27,7 +27,7 @@ SCENES = {
     "writes after the peer has gone": ("cue write-until-error close", "close say"),
     "reads after half-close, then gone": ("shut eof close", "eof-after:0 close"),
     "shut both": ("shut-both eof close", "eof-after:0 close"),
-    "shut twice": ("shut shut eof-after:4 close", "eof-after:0 send:4 shut close"),
+    "shut twice": ("shut shut say eof-after:4 close", "cue eof-after:0 send:4 shut close"),
 }
 
 
