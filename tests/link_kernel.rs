@@ -3,7 +3,8 @@
 //! sockets; ours is a peer played by hand, so that only the link is tested, not our stack.
 mod common;
 
-use common::{need, wait_for};
+use common::need;
+use common::wait::{wait_for, wait_within};
 use etherparse::{
     ArpEthIpv4Packet, ArpOperation, NetSlice, PacketBuilder, SlicedPacket, TcpOptionElement,
     TransportSlice,
@@ -59,7 +60,12 @@ fn ip(args: &str) {
 }
 
 fn link(spec: &str) -> Box<dyn Link> {
-    open(&spec.parse().unwrap(), "test", Instant::ZERO).unwrap()
+    // A program that another thread is just starting may hold a closed device until its exec.
+    let opened = wait_within(LIMIT, || match open(&spec.parse().unwrap(), "test", Instant::ZERO) {
+        Err(busy) if busy.kind() == std::io::ErrorKind::ResourceBusy => None,
+        other => Some(other.unwrap()),
+    });
+    opened.expect("a device that is free")
 }
 
 fn why_not(spec: &str) -> String {
@@ -397,7 +403,7 @@ fn the_kernel_through_a_tap_link() {
         assert!(why_not("tap:uu").contains("another program has uu open"));
         drop(first);
         understudy::host::interface::Interface::find("uu").unwrap();
-        // A program that another thread is just starting may hold the file until its exec.
+        // As in `link`.
         let why = || why_not("tap:uu,mtu=2000");
         wait_for("the device", || !why().contains("another program"));
         assert!(why().contains("more than uu has (1500)"));
