@@ -261,6 +261,7 @@ fn capture_shows_and_writes_frames() {
     assert!(text.contains("arp who has 10.81.3.1?"), "{text}");
     assert!(text.contains("> 10.81.3.1:80 tcp SYN seq 0 "), "{text}");
     assert!(text.contains("tcp SYN,ACK seq 0 ack 1 "), "{text}");
+    wait_for("frames in the file", || file.metadata().is_ok_and(|m| m.len() > 500));
     let id = rustix::process::Pid::from_child(&writing.0);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let mut writing = writing;

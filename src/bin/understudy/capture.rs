@@ -81,6 +81,9 @@ fn stop_pipe() -> Result<OwnedFd> {
     Ok(reader)
 }
 
+/// Reads of up to 256 KiB after a signal: more than the engine's socket holds.
+const READS_AFTER_STOP: u32 = 64;
+
 /// From the engine to the sink until either ends, the count is reached, or a signal comes.
 fn copy(
     reader: &OwnedFd,
@@ -90,14 +93,21 @@ fn copy(
     count: u64,
 ) -> Result<()> {
     let mut buffer = vec![0; 256 * 1024];
+    let mut after_stop = 0;
     while blocks.frames < count {
         let mut fds = [PollFd::new(reader, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
         match poll(&mut fds, None) {
-            Ok(_) if !fds[1].revents().is_empty() => break,
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
-        if fds[0].revents().is_empty() {
+        let (ready, stopped) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+        // What had been captured when the signal came is still taken, but a busy link must not keep
+        // us for ever.
+        if stopped && (!ready || after_stop == READS_AFTER_STOP) {
+            break;
+        }
+        after_stop += u32::from(stopped);
+        if !ready {
             continue;
         }
         let n = match rustix::io::read(reader, &mut buffer) {
