@@ -97,6 +97,8 @@ fn nginx_reloads_under_load(mode: Mode) {
     for options in ["", "reuseport"] {
         let host = Host::local(mode);
         let nginx = start_nginx(&host, options);
+        // Before that nginx's master notes a signal, and then sleeps until the next.
+        wait_for("the first workers", || workers_started(&nginx) == 2);
         let load = host.line("wrk -t1 -c16 -d4s http://127.0.0.1:8080/").start();
         for round in 1..=3 {
             nginx.master.signal(Signal::HUP);

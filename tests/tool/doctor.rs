@@ -132,6 +132,9 @@ fn the_library_is_missing() {
     let dir = tempfile::tempdir().unwrap();
     let alone = dir.path().join("understudy");
     std::fs::copy(common::artifacts::tool(), &alone).unwrap();
+    // A program that another thread is just starting may hold the new file open until its exec.
+    let idle = || Command::new(&alone).arg("--version").output().is_ok();
+    common::wait_for("the copy to be closed", idle);
     let run = |args: &[&str]| super::Said::from(Command::new(&alone).args(args).output().unwrap());
     let parts = ["is neither in", "cargo build --release"];
     run(&["doctor", "sh"]).check(1, &parts);
