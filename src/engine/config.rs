@@ -109,5 +109,6 @@ fn tcp_config(given: &TcpDefaults) -> TcpConfig {
         window_scaling: given.window_scaling.unwrap_or(own.window_scaling),
         timestamps: given.timestamps.unwrap_or(own.timestamps),
         congestion: given.congestion.clone().unwrap_or(own.congestion),
+        ..own
     }
 }

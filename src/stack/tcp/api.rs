@@ -26,6 +26,19 @@ pub struct TcpConfig {
     pub timestamps: bool,
     /// Congestion control by name: `reno`, `newreno` or `cubic`.
     pub congestion: String,
+    /// Departures from the rules; none by default, and no net can ask for them.
+    pub teaching: Teaching,
+}
+
+/// Departures from the rules, for experiments that show what the rules are for.
+#[derive(Clone, Debug, Default)]
+pub struct Teaching {
+    /// The initial sequence number of every connection, instead of RFC 6528's.
+    pub initial_sequence: Option<u32>,
+    /// No silly-window avoidance on either side: what fits is sent, what is free is offered.
+    pub silly_windows: bool,
+    /// Every segment with data is acknowledged at once.
+    pub immediate_acks: bool,
 }
 
 /// Options of one connection, set before or during its life.
@@ -177,6 +190,14 @@ pub struct TcpInfo {
     pub snd_ssthresh: u32,
     /// Segments, as Linux has it.
     pub snd_cwnd: u32,
+    /// The same two in bytes. (`default`: engines of an older build do not say.)
+    #[serde(default)]
+    pub ssthresh_bytes: u32,
+    #[serde(default)]
+    pub cwnd_bytes: u32,
+    /// Bytes believed to be in the network (RFC 6675 pipe).
+    #[serde(default)]
+    pub in_flight_bytes: u32,
     pub advmss: u32,
     pub rcv_space: u32,
     pub total_retrans: u32,
@@ -212,6 +233,7 @@ impl Default for TcpConfig {
             window_scaling: true,
             timestamps: true,
             congestion: String::from("cubic"),
+            teaching: Teaching::default(),
         }
     }
 }

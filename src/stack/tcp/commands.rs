@@ -1,7 +1,6 @@
 //! What programs ask of connections (RFC 9293 3.9.1), by handle. A stale handle is answered by
 //! `None`, nothing, or [`NetError::NotConnected`].
 use super::conn::Conn;
-use super::handshake::initial_sequence;
 use super::{Tcp, api::*, plain, plain_tuple};
 use crate::base::{FourTuple, Instant, NetError, addr::SocketAddr, time::Duration};
 use crate::stack::ConnId;
@@ -64,7 +63,7 @@ impl Tcp {
         if !self.make_room(now) {
             return Err(NetError::NoBuffers);
         }
-        let mut iss = initial_sequence(&self.secret, &tuple, now);
+        let mut iss = self.initial_sequence(&tuple, now);
         if let Some(after) = after.filter(|after| iss.before(*after)) {
             iss = after;
         }

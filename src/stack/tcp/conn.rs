@@ -117,6 +117,8 @@ pub(super) struct ReceiveSide {
     pub closed: bool,
     /// Window that is offered to an idle reader, bytes; grows to the configured buffer.
     pub limit: u32,
+    /// Every free byte is offered at once (`Teaching::silly_windows`).
+    pub silly: bool,
     /// Bytes read by the program since `limit` last grew.
     pub read_since: u32,
     /// Largest payload seen, at most our own MSS.
@@ -453,6 +455,7 @@ impl ReceiveSide {
             fin: None,
             closed: false,
             limit: RECEIVE_LIMIT_FIRST.min(buffer),
+            silly: config.teaching.silly_windows,
             read_since: 0,
             mss: 536,
             our_mss: 536,

@@ -2,7 +2,6 @@
 //! out.
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
-use super::handshake::initial_sequence;
 use super::listen::ListenerKey;
 use super::reset::Reply;
 use super::seq::Seq;
@@ -117,7 +116,7 @@ impl Tcp {
         if let Err(reason) = self.listeners.admit(&key) {
             return self.counters.add(reason);
         }
-        let mut iss = initial_sequence(&self.secret, &tuple, now);
+        let mut iss = self.initial_sequence(&tuple, now);
         if let Some(after) = after.filter(|after| iss.before(*after)) {
             iss = after;
         }

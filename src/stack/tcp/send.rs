@@ -173,7 +173,8 @@ impl Conn {
         }
         // RFC 9293 3.8.6.2.1 (3): less than a segment because of the window: half the largest
         // window ever seen, or the override timer.
-        if len > 0 && (len >= self.tx.max_wnd / 2 || forced) {
+        let silly = cx.config.teaching.silly_windows;
+        if len > 0 && (len >= self.tx.max_wnd / 2 || forced || silly) {
             return Some(len);
         }
         if flight == 0 {

@@ -30,7 +30,8 @@ impl ReceiveSide {
     pub fn advance_edge(&mut self) -> u16 {
         let (free, offered) = (self.free(), self.window());
         // RFC 9293 3.8.6.2.2: in steps of a segment or half the buffer.
-        if !self.closed && free >= offered.saturating_add((self.limit / 2).min(self.mss)) {
+        let step = if self.silly { 1 } else { (self.limit / 2).min(self.mss) };
+        if !self.closed && free >= offered.saturating_add(step) {
             self.edge = self.nxt + free;
         }
         // Rounding down may retract less than one unit, which RFC 7323 2.4 provides for. Data up to
@@ -49,6 +50,9 @@ impl ReceiveSide {
     fn update_due(&self) -> bool {
         let (free, offered) = (self.free(), self.window());
         let growth = free.saturating_sub(offered);
+        if self.silly {
+            return growth > 0;
+        }
         let step = (self.limit / 2).min(self.mss).max(1);
         growth >= (self.limit / 4).max(1) || (offered < step && growth >= step)
     }
