@@ -171,6 +171,10 @@ impl Engine {
                 vec![Reply::Errno(self.reasons.get(&tuple).unwrap_or(0))]
             }
             Request::SetOption(tuple, option) => errno(self.set_option(now, cred, &tuple, option)),
+            Request::GetOption(tuple, kind) => match self.get_option(now, &tuple, kind) {
+                Ok(value) => vec![Reply::Value(value)],
+                Err(error) => errno(Err(error)),
+            },
             Request::Info(tuple) => match self.info_of(now, &tuple) {
                 Some(bytes) => vec![Reply::Info(bytes)],
                 None => errno(Err(Errno::NOTCONN)),
@@ -233,6 +237,22 @@ impl Engine {
         Ok(())
     }
 
+    fn get_option(&self, now: Instant, tuple: &FourTuple, kind: OptionKind) -> Result<u32, Errno> {
+        let session = self.sessions.of_tuple(tuple).and_then(|key| self.sessions.get(key));
+        let session = session.ok_or(Errno::NOTCONN)?;
+        let info = session.conn.and_then(|conn| self.stack.tcp().info(now, conn));
+        let info = info.ok_or(Errno::NOTCONN)?;
+        // What lies between the program and us was written and not sent.
+        let waiting = || unix::waiting(&session.fd);
+        Ok(match kind {
+            OptionKind::SegmentSize => info.snd_mss,
+            OptionKind::PathMtu => info.pmtu,
+            OptionKind::Unacknowledged => info.send_queue.saturating_add(waiting()),
+            OptionKind::Unsent => info.notsent_bytes.saturating_add(waiting()),
+            _ => return Err(Errno::NOPROTOOPT),
+        })
+    }
+
     /// Copies the frames of the first link that lives as pcapng into `fd`. (Sections of several
     /// links cannot share one stream: a packet names its interface by its place in the section.)
     fn capture(&mut self, now: Instant, fd: OwnedFd) -> Result<(), Errno> {
@@ -247,7 +267,9 @@ impl Engine {
 
     fn info_of(&self, now: Instant, tuple: &FourTuple) -> Option<Vec<u8>> {
         let session = self.sessions.get(self.sessions.of_tuple(tuple)?)?;
-        let info = self.stack.tcp().info(now, session.conn?)?;
+        let mut info = self.stack.tcp().info(now, session.conn?)?;
+        // What lies between the program and us was written and not sent.
+        info.notsent_bytes = info.notsent_bytes.saturating_add(unix::waiting(&session.fd));
         Some(info::to_linux(&info))
     }
 }

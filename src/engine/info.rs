@@ -1,9 +1,9 @@
 //! `TCP_INFO`: what the stack knows of a connection, in the bytes of Linux's `struct tcp_info`
-//! (include/uapi/linux/tcp.h of Linux 6.12). What the stack does not measure is 0.
+//! (include/uapi/linux/tcp.h of Linux 6.18).
 use crate::stack::tcp::TcpInfo;
 
 /// Length of the structure, bytes.
-pub const SIZE: usize = 248;
+pub const SIZE: usize = 280;
 
 struct Writer(Vec<u8>);
 
@@ -30,31 +30,35 @@ pub fn to_linux(i: &TcpInfo) -> Vec<u8> {
     } else {
         i.snd_wscale << 4 | i.rcv_wscale & 15
     };
-    // state, ca_state, retransmits, probes, backoff, options, scales, flags
-    w.u8(i.state).u8(0).u8(i.retransmits).u8(0).u8(i.backoff).u8(i.options).u8(scales).u8(0);
+    let app_limited = u8::from(i.delivery_rate_app_limited);
+    let flags = if cfg!(target_endian = "little") {
+        app_limited | (i.fastopen_client_fail & 3) << 1
+    } else {
+        app_limited << 7 | (i.fastopen_client_fail & 3) << 5
+    };
+    w.u8(i.state).u8(i.ca_state).u8(i.retransmits).u8(i.probes);
+    w.u8(i.backoff).u8(i.options).u8(scales).u8(flags);
     w.u32s(&[i.rto_us, i.ato_us, i.snd_mss, i.rcv_mss]);
+    // The last is fackets: nothing since Linux 4.15.
     w.u32s(&[i.unacked, i.sacked, i.lost, i.retrans, 0]);
-    // last_data_sent, last_ack_sent, last_data_recv, last_ack_recv
-    w.u32s(&[0; 4]);
-    // pmtu, rcv_ssthresh, rtt, rttvar, snd_ssthresh, snd_cwnd, advmss, reordering
-    w.u32s(&[i.pmtu, i.rcv_wnd, i.rtt_us, i.rttvar_us]);
-    w.u32s(&[i.snd_ssthresh, i.snd_cwnd, i.advmss, 3]);
-    // rcv_rtt, rcv_space, total_retrans
-    w.u32s(&[0, i.rcv_space, i.total_retrans]);
-    // pacing_rate, max_pacing_rate (Linux: "no limit" when there is none)
-    w.u64s(&[u64::MAX, u64::MAX, i.bytes_acked, i.bytes_received]);
+    // The second is last_ack_sent: "Not remembered, sorry."
+    w.u32s(&[i.last_data_sent_ms, 0, i.last_data_recv_ms, i.last_ack_recv_ms]);
+    w.u32s(&[i.pmtu, i.rcv_ssthresh, i.rtt_us, i.rttvar_us]);
+    w.u32s(&[i.snd_ssthresh, i.snd_cwnd, i.advmss, i.reordering]);
+    w.u32s(&[i.rcv_rtt_us, i.rcv_space, i.total_retrans]);
+    w.u64s(&[i.pacing_rate, i.max_pacing_rate, i.bytes_acked, i.bytes_received]);
     w.u32s(&[i.segs_out, i.segs_in]);
-    let notsent = i.send_queue.saturating_sub(i.unacked.saturating_mul(i.snd_mss));
-    w.u32s(&[notsent, i.min_rtt_us, i.data_segs_in, i.data_segs_out]);
-    // delivery_rate, busy_time, rwnd_limited, sndbuf_limited
-    w.u64s(&[0; 4]);
-    // delivered, delivered_ce
-    w.u32s(&[i.data_segs_out.saturating_sub(i.unacked), 0]);
+    w.u32s(&[i.notsent_bytes, i.min_rtt_us, i.data_segs_in, i.data_segs_out]);
+    w.u64s(&[i.delivery_rate, i.busy_us, i.rwnd_limited_us, i.sndbuf_limited_us]);
+    w.u32s(&[i.delivered, i.delivered_ce]);
     w.u64s(&[i.bytes_sent, i.bytes_retrans]);
-    // dsack_dups, reord_seen, rcv_ooopack, snd_wnd, rcv_wnd, rehash
-    w.u32s(&[0, 0, 0, i.snd_wnd, i.rcv_wnd, 0]);
-    // total_rto and total_rto_recoveries (u16), total_rto_time
-    w.u32s(&[0, 0]);
+    // The last is rehash: a flow label or hash is never changed here.
+    w.u32s(&[i.dsack_dups, i.reord_seen, i.rcv_ooopack, i.snd_wnd, i.rcv_wnd, 0]);
+    w.0.extend(i.total_rto.to_ne_bytes());
+    w.0.extend(i.total_rto_recoveries.to_ne_bytes());
+    w.u32s(&[i.total_rto_time_ms]);
+    // Accurate ECN is not spoken: its counters are nothing.
+    w.u32s(&[0; 8]);
     debug_assert_eq!(w.0.len(), SIZE);
     w.0
 }

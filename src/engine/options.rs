@@ -22,6 +22,20 @@ pub fn apply(options: &mut TcpOptions, wire: WireOption) {
         OptionKind::SynCount => options.syn_count = byte,
         OptionKind::Ttl => options.ttl = byte,
         OptionKind::Tos => options.tos = byte,
-        OptionKind::LingerZero => {}
+        OptionKind::NotSentLowat => options.notsent_lowat = value,
+        OptionKind::WindowClamp => options.window_clamp = value,
+        // What Linux shows is twice what may be in it.
+        OptionKind::SendBuffer => options.send_buffer = value / 2,
+        OptionKind::ReceiveBuffer => options.receive_buffer = value / 2,
+        OptionKind::ReceiveLowat => options.receive_lowat = value.max(1),
+        // Not the connection's, or acts once, or only to be asked for.
+        OptionKind::LingerZero
+        | OptionKind::QuickAck
+        | OptionKind::Urgent
+        | OptionKind::MtuDiscover
+        | OptionKind::SegmentSize
+        | OptionKind::PathMtu
+        | OptionKind::Unacknowledged
+        | OptionKind::Unsent => {}
     }
 }

@@ -71,6 +71,11 @@ pub fn read(fd: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
     net::recv(fd, buffer, RecvFlags::DONTWAIT).map(|(n, _)| n)
 }
 
+/// Bytes that lie there to be taken (`SIOCINQ`).
+pub fn waiting(fd: &OwnedFd) -> u32 {
+    rustix::io::ioctl_fionread(fd).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
+}
+
 /// Takes bytes into up to two places. Descriptors that a program may have sent along are dropped.
 pub fn read_vectored(fd: &OwnedFd, parts: [&mut [u8]; 2]) -> Result<usize, Errno> {
     let [first, second] = parts;

@@ -29,6 +29,8 @@ pub enum Request {
     EndReason(FourTuple),
     /// Set an option of a wire connection. Reply: `Errno`.
     SetOption(FourTuple, WireOption),
+    /// An option's value as it is now. Reply: `Value`, or `Errno`.
+    GetOption(FourTuple, OptionKind),
     /// `TCP_INFO`. Reply: `Info` (bytes of Linux's `struct tcp_info`) or `Errno`.
     Info(FourTuple),
     /// Make a proxy datagram socket for this pair. Reply: `Errno`, 0 once it is bound.
@@ -54,6 +56,8 @@ pub enum Reply {
     Errno(u8),
     /// Bytes of a C structure.
     Info(Vec<u8>),
+    /// An option's value.
+    Value(u32),
     /// Text, perhaps one of several pieces.
     Text(String),
 }
@@ -76,10 +80,34 @@ pub enum OptionKind {
     Tos = 11,
     /// 1: send what is left, but with RST instead of FIN at close (`SO_LINGER` 0).
     LingerZero = 12,
+    /// `TCP_QUICKACK`, as given; asked for: 1 while ACKs are not held back for data to ride on.
+    QuickAck = 13,
+    /// `TCP_NOTSENT_LOWAT`, bytes; 0 for none.
+    NotSentLowat = 14,
+    /// `TCP_WINDOW_CLAMP`, bytes; 0 for none.
+    WindowClamp = 15,
+    /// `SO_SNDBUF` as the program set it, doubled as Linux does, bytes; 0: never set.
+    SendBuffer = 16,
+    /// `SO_RCVBUF`, likewise.
+    ReceiveBuffer = 17,
+    /// `SO_RCVLOWAT`, bytes.
+    ReceiveLowat = 18,
+    /// The program is about to send its first urgent data (`MSG_OOB`): look for marks from now on.
+    Urgent = 19,
+    /// `IP_MTU_DISCOVER`, `IPV6_MTU_DISCOVER`: Linux's `IP_PMTUDISC_*`.
+    MtuDiscover = 20,
+    /// To be asked for: payload of a full segment, bytes.
+    SegmentSize = 21,
+    /// To be asked for: MTU of the path, bytes.
+    PathMtu = 22,
+    /// To be asked for: bytes written and not acknowledged (`SIOCOUTQ`).
+    Unacknowledged = 23,
+    /// To be asked for: bytes written and not sent (`SIOCOUTQNSD`).
+    Unsent = 24,
 }
 
 impl OptionKind {
-    const ALL: [OptionKind; 12] = [
+    const ALL: [OptionKind; 24] = [
         Self::NoDelay,
         Self::Cork,
         Self::KeepAlive,
@@ -92,6 +120,18 @@ impl OptionKind {
         Self::Ttl,
         Self::Tos,
         Self::LingerZero,
+        Self::QuickAck,
+        Self::NotSentLowat,
+        Self::WindowClamp,
+        Self::SendBuffer,
+        Self::ReceiveBuffer,
+        Self::ReceiveLowat,
+        Self::Urgent,
+        Self::MtuDiscover,
+        Self::SegmentSize,
+        Self::PathMtu,
+        Self::Unacknowledged,
+        Self::Unsent,
     ];
 }
 
@@ -170,10 +210,12 @@ impl<'a> Reader<'a> {
     fn tuple(&mut self) -> Option<FourTuple> {
         Some(FourTuple { local: self.addr()?, remote: self.addr()? })
     }
-    fn option(&mut self) -> Option<WireOption> {
+    fn kind(&mut self) -> Option<OptionKind> {
         let kind = self.u8()?;
-        let kind = OptionKind::ALL.into_iter().find(|k| *k as u8 == kind)?;
-        Some(WireOption { kind, value: self.u32()? })
+        OptionKind::ALL.into_iter().find(|k| *k as u8 == kind)
+    }
+    fn option(&mut self) -> Option<WireOption> {
+        Some(WireOption { kind: self.kind()?, value: self.u32()? })
     }
     fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.0)
@@ -197,6 +239,7 @@ impl Request {
             Self::Brief => w.u8(8),
             Self::Capture => w.u8(9),
             Self::Stop => w.u8(10),
+            Self::GetOption(t, kind) => w.u8(11).tuple(*t).u8(*kind as u8),
         };
         w.0
     }
@@ -214,6 +257,7 @@ impl Request {
             8 => Self::Brief,
             9 => Self::Capture,
             10 => Self::Stop,
+            11 => Self::GetOption(r.tuple()?, r.kind()?),
             _ => return None,
         })
     }
@@ -228,6 +272,9 @@ impl Reply {
                 w.u8(1).u8(*e);
             }
             Self::Info(bytes) => w.u8(2).0.extend_from_slice(bytes),
+            Self::Value(value) => {
+                w.u8(4).u32(*value);
+            }
             Self::Text(text) => w.u8(3).0.extend_from_slice(text.as_bytes()),
         }
         w.0
@@ -239,6 +286,7 @@ impl Reply {
             1 => Self::Errno(r.u8()?),
             2 => Self::Info(r.rest().to_vec()),
             3 => Self::Text(String::from_utf8(r.rest().to_vec()).ok()?),
+            4 => Self::Value(r.u32()?),
             _ => return None,
         })
     }
@@ -306,6 +354,7 @@ mod tests {
             Request::EndReason(tuple()),
             Request::SetOption(six, option),
             Request::Info(tuple()),
+            Request::GetOption(six, OptionKind::QuickAck),
             Request::UdpProxy(tuple()),
             Request::UdpError(six),
             Request::Snapshot,

@@ -21,6 +21,7 @@ impl Conn {
 
     /// An ACK in range: new data acknowledged, duplicates, SACK blocks, the window.
     pub fn take_ack(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
+        self.stats.last_ack_in = cx.now;
         let flight = self.outstanding();
         let acked = segment.ack.past(self.tx.una);
         self.probes = 0;
@@ -65,6 +66,9 @@ impl Conn {
         self.changed = true;
         self.soft_error = None;
         self.retransmits = 0;
+        if let Some(since) = self.stats.timeouts_since.take() {
+            self.stats.timeout_time += cx.now.since(since);
+        }
         self.sample_rtt(cx, segment, acked);
         // RFC 6298 5.7 (and Karn): an ACK of something new ends the back-off.
         self.rtt.backoff = 0;

@@ -68,6 +68,17 @@ pub struct TcpOptions {
     pub tos: u8,
     /// `TCP_CONGESTION`; empty for the net's default.
     pub congestion: String,
+    /// `TCP_NOTSENT_LOWAT`: room is only shown while fewer bytes than this have not been sent; 0 for
+    /// no such bound.
+    pub notsent_lowat: u32,
+    /// `TCP_WINDOW_CLAMP`: the largest window to be offered, bytes; 0 for none.
+    pub window_clamp: u32,
+    /// `SO_SNDBUF`: bytes that may be held until they are acknowledged; 0: grows by itself.
+    pub send_buffer: u32,
+    /// `SO_RCVBUF`: the largest window, bytes; 0: grows by itself.
+    pub receive_buffer: u32,
+    /// `SO_RCVLOWAT`: the program waits for so many bytes.
+    pub receive_lowat: u32,
 }
 
 /// What TCP must know of the way to a peer.
@@ -163,17 +174,29 @@ pub enum IcmpError {
     TooBig(u16),
 }
 
-/// The subset of Linux's `struct tcp_info` that we know, plus queues. Times in microseconds.
+/// What Linux's `struct tcp_info` says of a connection (Linux 6.18), plus queues. Each field has the
+/// meaning and unit of the kernel's field of that name: times in microseconds where the name ends in
+/// `_us`, milliseconds where it ends in `_ms`; segments or bytes as there.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[allow(missing_docs)]
 pub struct TcpInfo {
     pub state: u8,
+    /// Linux's TCP_CA_*: 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss.
+    pub ca_state: u8,
     pub retransmits: u8,
+    /// Unanswered probes (zero window or keep-alive).
+    pub probes: u8,
     pub backoff: u8,
     pub snd_wscale: u8,
     pub rcv_wscale: u8,
-    /// Linux's TCPI_OPT_*: 1 timestamps, 2 SACK, 4 window scaling, 8 ECN.
+    /// Linux's TCPI_OPT_*: 1 timestamps, 2 SACK, 4 window scaling, 8 ECN negotiated, 16 ECN seen,
+    /// 32 data in the SYN acknowledged, 128 TFO child.
     pub options: u8,
+    /// The latest delivery rate was limited by the program.
+    pub delivery_rate_app_limited: bool,
+    /// Linux's TFO_STATUS_*: why a fast open as a client did not work.
+    pub fastopen_client_fail: u8,
     pub rto_us: u32,
     pub ato_us: u32,
     pub snd_mss: u32,
@@ -182,7 +205,12 @@ pub struct TcpInfo {
     pub sacked: u32,
     pub lost: u32,
     pub retrans: u32,
+    /// Since data last left, data last came, an ACK last came.
+    pub last_data_sent_ms: u32,
+    pub last_data_recv_ms: u32,
+    pub last_ack_recv_ms: u32,
     pub pmtu: u32,
+    pub rcv_ssthresh: u32,
     pub rtt_us: u32,
     pub rttvar_us: u32,
     pub min_rtt_us: u32,
@@ -199,8 +227,15 @@ pub struct TcpInfo {
     #[serde(default)]
     pub in_flight_bytes: u32,
     pub advmss: u32,
+    /// Segments out of order that are not yet taken for lost.
+    pub reordering: u32,
+    pub rcv_rtt_us: u32,
     pub rcv_space: u32,
     pub total_retrans: u32,
+    /// Bytes per second; `u64::MAX` for none.
+    pub pacing_rate: u64,
+    /// Bytes per second (`SO_MAX_PACING_RATE`); `u64::MAX` for none.
+    pub max_pacing_rate: u64,
     pub bytes_acked: u64,
     pub bytes_received: u64,
     pub bytes_sent: u64,
@@ -209,8 +244,26 @@ pub struct TcpInfo {
     pub segs_in: u32,
     pub data_segs_out: u32,
     pub data_segs_in: u32,
+    /// Bytes of the send buffer that were never sent.
+    pub notsent_bytes: u32,
+    /// Bytes per second.
+    pub delivery_rate: u64,
+    pub busy_us: u64,
+    pub rwnd_limited_us: u64,
+    pub sndbuf_limited_us: u64,
+    /// Segments that are known to have arrived, and of these with the mark "congestion experienced".
+    pub delivered: u32,
+    pub delivered_ce: u32,
+    /// D-SACK blocks that came in (RFC 2883).
+    pub dsack_dups: u32,
+    pub reord_seen: u32,
+    /// Segments that came out of order.
+    pub rcv_ooopack: u32,
     pub snd_wnd: u32,
     pub rcv_wnd: u32,
+    pub total_rto: u16,
+    pub total_rto_recoveries: u16,
+    pub total_rto_time_ms: u32,
     /// Bytes in the send buffer.
     pub send_queue: u32,
     /// Bytes in the receive buffer.
@@ -253,6 +306,11 @@ impl Default for TcpOptions {
             ttl: 64,
             tos: 0,
             congestion: String::new(),
+            notsent_lowat: 0,
+            window_clamp: 0,
+            send_buffer: 0,
+            receive_buffer: 0,
+            receive_lowat: 1,
         }
     }
 }

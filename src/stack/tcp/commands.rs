@@ -183,8 +183,8 @@ impl Tcp {
     }
 
     /// What `TCP_INFO` shows.
-    pub fn info(&self, _now: Instant, id: ConnId) -> Option<TcpInfo> {
-        self.table.get(id).map(|conn| conn.info(&self.config))
+    pub fn info(&self, now: Instant, id: ConnId) -> Option<TcpInfo> {
+        self.table.get(id).map(|conn| conn.info(now, &self.config))
     }
 
     /// All connections, orphans and half-open ones included.

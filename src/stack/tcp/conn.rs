@@ -1,6 +1,7 @@
 //! What a connection is (RFC 9293 3.3.1: the transmission control block), and small things that
 //! several of the neighbouring files need.
 use super::api::*;
+use super::chrono::Chrono;
 use super::congestion::{self, Congestion};
 use super::counters::{Count, Counters};
 use super::dsack::Duplicates;
@@ -173,6 +174,18 @@ pub(super) struct Stats {
     pub data_segs_out: u32,
     pub data_segs_in: u32,
     pub total_retrans: u32,
+    /// Segments that came out of order.
+    pub out_of_order: u32,
+    /// Retransmission timeouts; series of them; what the ended series took.
+    pub timeouts: u16,
+    pub timeout_series: u16,
+    pub timeout_time: Duration,
+    /// When the present series began.
+    pub timeouts_since: Option<Instant>,
+    /// When an ACK last came.
+    pub last_ack_in: Instant,
+    /// When data last came.
+    pub last_data_in: Instant,
 }
 
 /// One connection.
@@ -195,6 +208,7 @@ pub(super) struct Conn {
     pub recovery: Recovery,
     pub timers: Timers,
     pub stats: Stats,
+    pub chrono: Chrono,
     /// Retransmission timeouts since the last progress.
     pub retransmits: u8,
     /// Unanswered probes (zero window or keep-alive).
@@ -254,7 +268,8 @@ impl Conn {
             cc: congestion::by_name(name).unwrap_or_else(congestion::default),
             recovery: Recovery::new(iss),
             timers: Timers::default(),
-            stats: Stats::default(),
+            stats: Stats { last_ack_in: now, last_data_in: now, ..Stats::default() },
+            chrono: Chrono::default(),
             retransmits: 0,
             probes: 0,
             error: None,

@@ -1,11 +1,16 @@
 //! What `TCP_INFO` and `ss` show.
 use super::api::{TcpConfig, TcpInfo, TcpStatus};
+use super::chrono::Wait;
 use super::conn::Conn;
 use super::recovery::Mode;
-use crate::base::time::Duration;
+use crate::base::{Instant, time::Duration};
 
 fn micros(duration: Duration) -> u32 {
     u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 impl Conn {
@@ -23,7 +28,7 @@ impl Conn {
         }
     }
 
-    pub fn info(&self, config: &TcpConfig) -> TcpInfo {
+    pub fn info(&self, now: Instant, config: &TcpConfig) -> TcpInfo {
         let mss = self.tx.mss.max(1);
         let stats = &self.stats;
         let lost = if self.recovery.mode == Mode::Open {
@@ -34,6 +39,13 @@ impl Conn {
         };
         TcpInfo {
             state: self.state as u8,
+            ca_state: match self.recovery.mode {
+                Mode::Open if self.recovery.dupacks > 0 => 1,
+                Mode::Open => 0,
+                Mode::Fast => 3,
+                Mode::Loss => 4,
+            },
+            probes: self.probes,
             retransmits: self.retransmits,
             backoff: self.rtt.backoff,
             snd_wscale: self.tx.shift,
@@ -49,7 +61,11 @@ impl Conn {
             sacked: self.recovery.sacked.bytes().div_ceil(mss),
             lost: lost.div_ceil(mss),
             retrans: 0,
+            last_data_sent_ms: millis(now.since(self.tx.last_sent)),
+            last_data_recv_ms: millis(now.since(stats.last_data_in)),
+            last_ack_recv_ms: millis(now.since(stats.last_ack_in)),
             pmtu: u32::from(self.path.mtu),
+            rcv_ssthresh: self.rx.limit,
             rtt_us: self.rtt.smoothed.map_or(0, micros),
             rttvar_us: micros(self.rtt.deviation),
             min_rtt_us: self.rtt.min.map_or(0, micros),
@@ -60,6 +76,20 @@ impl Conn {
             in_flight_bytes: self.pipe(),
             advmss: self.rx.our_mss,
             rcv_space: self.rx.limit,
+            reordering: 3,
+            pacing_rate: u64::MAX,
+            max_pacing_rate: u64::MAX,
+            notsent_bytes: self.data_end().past(self.tx.nxt),
+            busy_us: self.chrono.total(now, Wait::Busy).as_micros() as u64,
+            rwnd_limited_us: self.chrono.total(now, Wait::Window).as_micros() as u64,
+            sndbuf_limited_us: self.chrono.total(now, Wait::Buffer).as_micros() as u64,
+            rcv_ooopack: stats.out_of_order,
+            total_rto: stats.timeouts,
+            total_rto_recoveries: stats.timeout_series,
+            total_rto_time_ms: millis(
+                stats.timeout_time
+                    + stats.timeouts_since.map_or(Duration::ZERO, |since| now.since(since)),
+            ),
             total_retrans: stats.total_retrans,
             bytes_acked: stats.bytes_acked,
             bytes_received: stats.bytes_received,
@@ -74,6 +104,8 @@ impl Conn {
             send_queue: self.tx.ring.len() as u32,
             receive_queue: self.rx.ring.len() as u32,
             congestion: self.cc.name().to_string(),
+            // What nothing measures yet.
+            ..TcpInfo::default()
         }
     }
 }

@@ -16,12 +16,13 @@
 //! | `ack`, `rtt`, `recovery`, `sack`, `congestion/` | what ACKs tell, and what follows |
 //! | `send`, `retransmit`, `timers`, `keepalive` | what leaves when |
 //! | `close`, `reset`, `icmp` | how it ends |
-//! | `info`, `counters` | what can be seen |
+//! | `info`, `chrono`, `counters` | what can be seen |
 //!
 //! Every call on a connection ends in `settle`, which looks at what it left behind: something to
 //! send, something to tell, an earlier deadline, the end.
 mod ack;
 pub mod api;
+mod chrono;
 mod close;
 mod commands;
 pub mod congestion;

@@ -28,6 +28,7 @@ impl Conn {
             return;
         }
         let len = segment.payload.len() as u32;
+        self.stats.last_data_in = cx.now;
         self.stats.data_segs_in = self.stats.data_segs_in.wrapping_add(1);
         self.rx.mss = self.rx.mss.max(len.min(self.rx.our_mss));
         let end = segment.seq + len;
@@ -56,6 +57,7 @@ impl Conn {
             self.rx.duplicate_acks = self.rx.duplicate_acks.saturating_add(1);
         }
         self.rx.ack_now = true;
+        self.stats.out_of_order = self.stats.out_of_order.wrapping_add(1);
         self.note_queued(segment.seq, end);
         if !self.rx.reassembly.insert(segment.seq, end) {
             cx.counters.add(Count::OutOfOrderFull);

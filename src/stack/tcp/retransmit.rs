@@ -33,6 +33,11 @@ impl Conn {
             return;
         }
         cx.counters.add(Count::Timeouts);
+        if self.retransmits == 0 {
+            self.stats.timeout_series = self.stats.timeout_series.saturating_add(1);
+            self.stats.timeouts_since = Some(cx.now);
+        }
+        self.stats.timeouts = self.stats.timeouts.saturating_add(1);
         self.retransmits = self.retransmits.saturating_add(1);
         // A closed window is not a dead peer: as long as it answers, go on (RFC 9293 3.8.6.1).
         let answering =

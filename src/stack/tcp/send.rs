@@ -5,6 +5,7 @@
 //! Order: SYN, what was lost, new data and FIN, probes, a bare ACK. Every segment carries the
 //! latest ACK and window.
 use super::api::{SegmentOut, State};
+use super::chrono::Wait;
 use super::conn::{Conn, Cx};
 use super::counters::Count;
 use super::seq::Seq;
@@ -37,12 +38,31 @@ impl Conn {
                 self.transmit_syn(cx, out) || self.transmit_ack(cx, out)
             }
             _ => {
-                self.transmit_lost(cx, out)
+                let sent = self.transmit_lost(cx, out)
                     || self.transmit_new(cx, out)
                     || self.transmit_probe(cx, out)
-                    || self.transmit_ack(cx, out)
+                    || self.transmit_ack(cx, out);
+                let wait = self.waits_for();
+                self.chrono.turn_to(cx.now, wait);
+                sent
             }
         }
+    }
+
+    /// What keeps more from being sent, for `TCP_INFO`.
+    fn waits_for(&self) -> Option<Wait> {
+        let unsent = self.data_end().past(self.tx.nxt);
+        if unsent == 0 && self.tx.una == self.tx.nxt {
+            return None;
+        }
+        let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
+        Some(if unsent > 0 && window < unsent.min(self.tx.mss) {
+            Wait::Window
+        } else if unsent == 0 && self.tx.ring.len() >= self.tx.limit {
+            Wait::Buffer
+        } else {
+            Wait::Busy
+        })
     }
 
     fn transmit_syn(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
