@@ -117,6 +117,17 @@ impl Header {
         set_checksum(&mut out);
         out
     }
+    /// The same with a router alert option (RFC 2113); `total_len` counts its four bytes.
+    pub fn to_bytes_with_alert(&self) -> [u8; LEN + 4] {
+        let mut out = [0; LEN + 4];
+        out[..LEN].copy_from_slice(&self.to_bytes());
+        out[0] = 0x46;
+        out[LEN..].copy_from_slice(&[option::ROUTER_ALERT, 4, 0, 0]);
+        out[CHECKSUM_OFFSET..CHECKSUM_OFFSET + 2].fill(0);
+        let sum = checksum::of(&out);
+        out[CHECKSUM_OFFSET..CHECKSUM_OFFSET + 2].copy_from_slice(&sum.to_be_bytes());
+        out
+    }
     /// Whether this is a piece of a larger datagram.
     pub const fn is_fragment(&self) -> bool {
         self.more_fragments || self.fragment_offset != 0
@@ -139,6 +150,8 @@ pub mod option {
     pub const LOOSE_SOURCE_ROUTE: u8 = 131;
     /// Strict source route.
     pub const STRICT_SOURCE_ROUTE: u8 = 137;
+    /// Routers are to look at this packet.
+    pub const ROUTER_ALERT: u8 = 148;
 }
 
 /// Walks through options: number and data of each, padding left out. Ends after the first error.

@@ -1,11 +1,28 @@
-//! Neighbour discovery: solicitations and advertisements (RFC 4861 4.3, 4.4, 4.6.1). The ICMPv6
-//! header around them is [`super::icmpv6`]'s.
+//! Neighbour discovery: solicitations and advertisements (RFC 4861 4.3, 4.4), and the options of
+//! all its messages (4.6). What routers send is in [`super::router`]; the ICMPv6 header around them
+//! is [`super::icmpv6`]'s.
 use super::{ParseError, icmpv6};
 use crate::base::MacAddr;
 use crate::base::addr::Ipv6Addr;
 
-const SOURCE_MAC: u8 = 1;
-const TARGET_MAC: u8 = 2;
+/// Option numbers (RFC 4861 4.6, RFC 8106 5.1, RFC 3971 5.3.2).
+pub mod option {
+    /// Source link-layer address.
+    pub const SOURCE_MAC: u8 = 1;
+    /// Target link-layer address.
+    pub const TARGET_MAC: u8 = 2;
+    /// Prefix information.
+    pub const PREFIX: u8 = 3;
+    /// The head of the packet that was redirected.
+    pub const REDIRECTED: u8 = 4;
+    /// MTU of the link.
+    pub const MTU: u8 = 5;
+    /// A number that the sender will know again.
+    pub const NONCE: u8 = 14;
+    /// Recursive name servers.
+    pub const RDNSS: u8 = 25;
+}
+use option::{NONCE, SOURCE_MAC, TARGET_MAC};
 
 const ROUTER: u8 = 0x80;
 const SOLICITED: u8 = 0x40;
@@ -18,6 +35,8 @@ pub struct Solicitation {
     pub target: Ipv6Addr,
     /// The Ethernet address of who asks; not there while it tests its own address.
     pub source_mac: Option<MacAddr>,
+    /// By which a host that tests an address knows its own question (RFC 7527 4.1).
+    pub nonce: Option<[u8; 6]>,
 }
 
 /// I have this address.
@@ -39,12 +58,14 @@ impl Solicitation {
     /// From the body of an ICMPv6 message.
     pub fn parse(body: &[u8]) -> Result<Solicitation, ParseError> {
         let (target, options) = body.split_first_chunk::<16>().ok_or(ParseError::Short)?;
-        let source_mac = mac_option(options, SOURCE_MAC)?;
-        Ok(Solicitation { target: Ipv6Addr::from(*target), source_mac })
+        let options = Options::checked(options)?;
+        let source_mac = options.six(SOURCE_MAC).map(MacAddr);
+        Ok(Solicitation { target: Ipv6Addr::from(*target), source_mac, nonce: options.six(NONCE) })
     }
     /// Appends the whole ICMPv6 message.
     pub fn emit(&self, src: Ipv6Addr, dst: Ipv6Addr, out: &mut Vec<u8>) {
-        let (body, len) = body(self.target, SOURCE_MAC, self.source_mac);
+        let mac = self.source_mac.map(|mac| (SOURCE_MAC, mac.0));
+        let (body, len) = body(self.target, [mac, self.nonce.map(|nonce| (NONCE, nonce))]);
         let kind = icmpv6::kind::NEIGHBOR_SOLICITATION;
         let header = icmpv6::Header { kind, code: 0, rest: [0; 4] };
         header.emit(src, dst, &body[..len], out);
@@ -55,7 +76,7 @@ impl Advertisement {
     /// From the header and body of an ICMPv6 message.
     pub fn parse(header: &icmpv6::Header, body: &[u8]) -> Result<Advertisement, ParseError> {
         let (target, options) = body.split_first_chunk::<16>().ok_or(ParseError::Short)?;
-        let target_mac = mac_option(options, TARGET_MAC)?;
+        let target_mac = Options::checked(options)?.six(TARGET_MAC).map(MacAddr);
         let [flags, ..] = header.rest;
         Ok(Advertisement {
             router: flags & ROUTER != 0,
@@ -67,7 +88,7 @@ impl Advertisement {
     }
     /// Appends the whole ICMPv6 message.
     pub fn emit(&self, src: Ipv6Addr, dst: Ipv6Addr, out: &mut Vec<u8>) {
-        let (body, len) = body(self.target, TARGET_MAC, self.target_mac);
+        let (body, len) = body(self.target, [self.target_mac.map(|m| (TARGET_MAC, m.0)), None]);
         let flags = (u8::from(self.router) * ROUTER)
             | (u8::from(self.solicited) * SOLICITED)
             | (u8::from(self.overrides) * OVERRIDE);
@@ -77,31 +98,55 @@ impl Advertisement {
     }
 }
 
-fn body(target: Ipv6Addr, option: u8, mac: Option<MacAddr>) -> ([u8; 24], usize) {
-    let mut body = [0; 24];
+fn body(target: Ipv6Addr, options: [Option<(u8, [u8; 6])>; 2]) -> ([u8; 32], usize) {
+    let mut body = [0; 32];
     body[..16].copy_from_slice(&target.octets());
-    let Some(mac) = mac else { return (body, 16) };
-    body[16] = option;
-    body[17] = 1; // in units of 8 bytes
-    body[18..].copy_from_slice(&mac.0);
-    (body, 24)
+    let mut len = 16;
+    for (kind, value) in options.into_iter().flatten() {
+        body[len] = kind;
+        body[len + 1] = 1; // in units of 8 bytes
+        body[len + 2..len + 8].copy_from_slice(&value);
+        len += 8;
+    }
+    (body, len)
 }
 
-/// The Ethernet address in the option `wanted`. Every option is checked for its length.
-fn mac_option(mut options: &[u8], wanted: u8) -> Result<Option<MacAddr>, ParseError> {
-    let mut found = None;
-    while let &[kind, len, ..] = options {
-        if len == 0 {
-            return Err(ParseError::Length); // RFC 4861 4.6.
+/// One option: its number, and its value without number and length.
+pub type NdOption<'a> = (u8, &'a [u8]);
+
+/// The options of a message, all of a right length.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options<'a>(&'a [u8]);
+
+impl<'a> Options<'a> {
+    /// Looks at the length of every option. Error: RFC 4861 4.6: one is 0 or goes beyond the end.
+    pub fn checked(bytes: &'a [u8]) -> Result<Options<'a>, ParseError> {
+        let mut rest = bytes;
+        while let &[_, len, ..] = rest {
+            if len == 0 {
+                return Err(ParseError::Length);
+            }
+            rest = rest.get(usize::from(len) * 8..).ok_or(ParseError::Short)?;
         }
-        let (option, rest) =
-            options.split_at_checked(usize::from(len) * 8).ok_or(ParseError::Short)?;
-        if let (true, &[_, _, a, b, c, d, e, f]) = (kind == wanted, option) {
-            found = Some(MacAddr([a, b, c, d, e, f]));
-        }
-        options = rest;
+        if rest.is_empty() { Ok(Options(bytes)) } else { Err(ParseError::Short) }
     }
-    if options.is_empty() { Ok(found) } else { Err(ParseError::Short) }
+    /// Each option.
+    pub fn iter(&self) -> impl Iterator<Item = NdOption<'a>> + use<'a> {
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let &[kind, len, ..] = rest else { return None };
+            let (option, behind) = rest.split_at_checked(usize::from(len) * 8)?;
+            rest = behind;
+            Some((kind, option.get(2..)?))
+        })
+    }
+    /// The last option of this number that has six bytes.
+    pub fn six(&self, wanted: u8) -> Option<[u8; 6]> {
+        self.iter()
+            .filter(|(kind, _)| *kind == wanted)
+            .filter_map(|(_, v)| v.try_into().ok())
+            .last()
+    }
 }
 
 /// The group that an address is solicited at: ff02::1:ff00:0/104 with its last 24 bits (RFC 4291
@@ -138,10 +183,11 @@ mod tests {
     }
 
     proptest! {
+        /// RFC 4861 4.3: a solicitation as another implementation writes and reads it.
         #[test]
         fn solicitation_as_smoltcp(src: [u8; 16], target: [u8; 16], mac: Option<[u8; 6]>) {
             let (src, target) = (Ipv6Addr::from(src), Ipv6Addr::from(target));
-            let ours = Solicitation { target, source_mac: mac.map(MacAddr) };
+            let ours = Solicitation { target, source_mac: mac.map(MacAddr), nonce: None };
             let dst = solicited_node(target);
             let mut out = Vec::new();
             ours.emit(src, dst, &mut out);
@@ -152,6 +198,7 @@ mod tests {
             prop_assert_eq!(Solicitation::parse(body), Ok(ours));
         }
 
+        /// RFC 4861 4.4: an advertisement as another implementation writes and reads it.
         #[test]
         fn advertisement_as_smoltcp(
             src: [u8; 16], target: [u8; 16], mac: Option<[u8; 6]>, bits in 0u8..8,
@@ -183,6 +230,7 @@ mod tests {
         }
     }
 
+    /// RFC 4291 2.7.1: solicited-node groups; RFC 2464 5: link-local addresses made of a MAC.
     #[test]
     fn derived_addresses() {
         let mac = MacAddr([0x02, 0, 0, 0x12, 0x34, 0x56]);
@@ -191,6 +239,18 @@ mod tests {
         assert_eq!(group, "ff02::1:ff45:6789".parse::<Ipv6Addr>().unwrap());
     }
 
+    /// RFC 7527 4.1: the nonce of a solicitation goes out and comes back.
+    #[test]
+    fn a_nonce_survives() {
+        let target = "fd00::1".parse().unwrap();
+        let ours = Solicitation { target, source_mac: None, nonce: Some([1, 2, 3, 4, 5, 6]) };
+        let (src, dst) = (Ipv6Addr::UNSPECIFIED, solicited_node(target));
+        let mut out = Vec::new();
+        ours.emit(src, dst, &mut out);
+        assert_eq!(Solicitation::parse(&out[icmpv6::LEN..]), Ok(ours));
+    }
+
+    /// RFC 4861 4.6: an option of length 0, or longer than what is there, spoils the message.
     #[test]
     fn an_option_of_length_zero_is_wrong() {
         let mut body = vec![0; 24];

@@ -106,7 +106,7 @@ fn solicitation(src: Ipv6Addr, target: Ipv6Addr) -> Vec<u8> {
     let dst = ndp::solicited_node(target);
     let source_mac = (!src.is_unspecified()).then_some(PEER_MAC);
     let mut message = Vec::new();
-    ndp::Solicitation { target, source_mac }.emit(src, dst, &mut message);
+    ndp::Solicitation { target, source_mac, nonce: None }.emit(src, dst, &mut message);
     v6(src, dst, protocol::ICMPV6, 255, &message)
 }
 

@@ -108,7 +108,7 @@ impl Stack {
         let dst = if mac.is_some() { target } else { ndp::solicited_node(target) };
         let source_mac = self.interface(interface).map(|i| i.config.mac);
         let mut message = Vec::with_capacity(32);
-        ndp::Solicitation { target, source_mac }.emit(src, dst, &mut message);
+        ndp::Solicitation { target, source_mac, nonce: None }.emit(src, dst, &mut message);
         self.send_nd(interface, src, dst, mac, &message);
     }
     /// Tells everybody that we have `ip` (RFC 4861 7.2.6).
