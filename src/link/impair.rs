@@ -135,6 +135,7 @@ impl Link for Impair {
                 ("impair_out_reordered", out.reordered),
                 ("impair_out_duplicated", out.duplicated),
                 ("impair_out_corrupted", out.corrupted),
+                ("impair_out_marked", out.marked),
             ]);
         }
         if self.incoming.is_some() {
@@ -145,6 +146,7 @@ impl Link for Impair {
                 ("impair_in_reordered", r#in.reordered),
                 ("impair_in_duplicated", r#in.duplicated),
                 ("impair_in_corrupted", r#in.corrupted),
+                ("impair_in_marked", r#in.marked),
             ]);
         }
         all

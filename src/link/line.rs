@@ -2,13 +2,14 @@
 //! when their time has come. The same seed and the same frames at the same times have the same
 //! fate.
 //!
-//! A frame meets, in this order: chance of loss; the bottleneck of `rate` with its `queue` (drop
-//! tail); the way, which takes `delay` ± `jitter` and keeps the order unless the frame is one of
+//! A frame meets, in this order: chance of loss (alone or in bursts); the bottleneck of `rate` with
+//! its `queue` (drop tail, or ECN marks before that); the way, which takes `delay` ± `jitter` and keeps the order unless the frame is one of
 //! those that overtake; duplication and damage on that way. Every frame draws the same number of
 //! random values, so changing one chance does not change the fate that the others give.
 use super::{Medium, finish::Layout};
 use crate::base::{Instant, Rng, limits, time::Duration};
 use crate::net::link_spec::ImpairSpec;
+use crate::wire::checksum;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Frames that wait for a bottleneck if the user does not say.
@@ -31,6 +32,8 @@ pub struct Fates {
     pub duplicated: u64,
     /// Were damaged.
     pub corrupted: u64,
+    /// Were marked (ECN).
+    pub marked: u64,
 }
 
 /// See the module.
@@ -42,6 +45,8 @@ pub struct Line {
     under_way: BTreeMap<(Instant, u64), Vec<u8>>,
     bytes: usize,
     number: u64,
+    /// The last frame was lost by chance.
+    bad: bool,
     /// When frames leave the bottleneck; only times still to come matter.
     departures: VecDeque<Instant>,
     /// When the last frame that kept the order arrives.
@@ -71,6 +76,7 @@ impl Line {
             under_way: BTreeMap::new(),
             bytes: 0,
             number: 0,
+            bad: false,
             departures: VecDeque::new(),
             last: Instant::ZERO,
             held: None,
@@ -96,6 +102,12 @@ impl Line {
             return;
         };
         let mut bytes = frame.to_vec();
+        // The one that is being sent does not wait.
+        let waiting = self.departures.len().saturating_sub(2);
+        let full = self.spec.mark.is_some_and(|mark| waiting >= mark as usize);
+        if full && self.spec.rate.is_some() {
+            self.mark(&mut bytes);
+        }
         if draw.corrupt && !self.damage(&mut bytes, draw.damage) {
             return;
         }
@@ -152,8 +164,15 @@ impl Line {
 
     fn draw(&mut self) -> Draw {
         let (spec, rng) = (&self.spec, &mut self.rng);
+        // Gilbert's model: a bad wire stays bad for `burst` frames on average.
+        let chance = match spec.burst {
+            Some(burst) if self.bad => 1.0 - 1.0 / f64::from(burst),
+            Some(burst) if spec.loss < 1.0 => spec.loss / (f64::from(burst) * (1.0 - spec.loss)),
+            _ => spec.loss,
+        };
+        self.bad = rng.chance(chance.min(1.0));
         Draw {
-            lose: rng.chance(spec.loss),
+            lose: self.bad,
             reorder: rng.chance(spec.reorder),
             duplicate: rng.chance(spec.duplicate),
             corrupt: rng.chance(spec.corrupt),
@@ -204,6 +223,25 @@ impl Line {
         // Never zero: that would change nothing.
         frame[at] ^= (random as u8).max(1);
         true
+    }
+
+    /// RFC 3168 5: a router that is congested sets CE instead of dropping, if the sender said ECT.
+    fn mark(&mut self, frame: &mut [u8]) {
+        let Some(layout) = Layout::of(frame, self.medium) else { return };
+        let ip = &mut frame[layout.ip..];
+        let old = u16::from_be_bytes([ip[0], ip[1]]);
+        let (at, ce) = if layout.ipv6 { (4, 0x30) } else { (0, 0x03) };
+        if old >> at & 3 == 0 || old >> at & 3 == 3 {
+            return;
+        }
+        ip[1] |= ce;
+        self.fates.marked += 1;
+        if !layout.ipv6 {
+            // RFC 1624 3: the header's checksum follows.
+            let new = u16::from_be_bytes([ip[0], ip[1]]);
+            let sum = checksum::update(u16::from_be_bytes([ip[10], ip[11]]), old, new);
+            ip[10..12].copy_from_slice(&sum.to_be_bytes());
+        }
     }
 
     fn insert(&mut self, at: Instant, frame: Vec<u8>) {

@@ -170,3 +170,49 @@ fn memory_is_bounded() {
     assert!(line.bytes <= limits::IMPAIR_BYTES);
     assert!(line.fates().overflowed > 0);
 }
+
+/// Losses come in rows of the length that was asked for, and are as many in all.
+#[test]
+fn bursts_keep_the_share_of_losses() {
+    let got = run(&mut line("loss=5%,burst=5"), 40_000);
+    let lost = 40_000 - got.len();
+    assert!((1_400..2_600).contains(&lost), "{lost}");
+    let rows = got.windows(2).filter(|w| w[1].1 - w[0].1 > 1).count();
+    let mean = lost as f64 / rows as f64;
+    assert!((4.0..6.0).contains(&mean), "{mean}");
+}
+
+/// RFC 3168 5: only packets of senders that said so are marked, and their checksum is right
+/// (RFC 1624 3).
+#[test]
+fn a_queue_that_fills_marks() {
+    for (ecn, ipv6) in [(0u8, false), (1, false), (2, false), (2, true), (0, true)] {
+        let mut frame = Vec::new();
+        let ethernet = etherparse::PacketBuilder::ethernet2([2; 6], [4; 6]);
+        let ip = if ipv6 {
+            ethernet.ipv6([1; 16], [2; 16], 9)
+        } else {
+            ethernet.ipv4([1; 4], [2; 4], 9)
+        };
+        ip.udp(1, 2).write(&mut frame, &[0; 100]).unwrap();
+        if ipv6 {
+            frame[15] |= ecn << 4;
+        } else {
+            frame[15] |= ecn;
+            frame[24..26].fill(0);
+            let sum = checksum::of(&frame[14..34]);
+            frame[24..26].copy_from_slice(&sum.to_be_bytes());
+        }
+        let mut line = line("rate=1Mbit,queue=10,mark=3");
+        (0..20).for_each(|_| line.push(Instant::ZERO, &frame));
+        let mut marks = Vec::new();
+        while let Some(at) = line.next() {
+            let out = line.pop(at).unwrap();
+            marks.push(if ipv6 { out[15] >> 4 & 3 } else { out[15] & 3 } == 3);
+            assert!(ipv6 || checksum::of(&out[14..34]) == 0);
+        }
+        // One is being sent, three find room, and the queue holds ten.
+        let expected: Vec<bool> = (0..11).map(|i| ecn != 0 && i > 3).collect();
+        assert_eq!(marks, expected, "{ecn} {ipv6}");
+    }
+}

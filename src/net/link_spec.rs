@@ -32,11 +32,13 @@ pub const KEYS: &[&str] = &[
     "delay",
     "jitter",
     "loss",
+    "burst",
     "reorder",
     "duplicate",
     "corrupt",
     "rate",
     "queue",
+    "mark",
     "seed",
     "direction",
 ];
@@ -135,6 +137,9 @@ pub struct ImpairSpec {
     pub jitter: Duration,
     /// Chance that a frame is lost.
     pub loss: f64,
+    /// Frames that are lost in a row, on average (Gilbert's model: a wire that is good or bad).
+    /// Default: each frame is lost for itself. `loss` stays the share of all that are lost.
+    pub burst: Option<u32>,
     /// Chance that a frame overtakes those before it: it is sent at once (with no `delay`: it is
     /// held back until the next frame has passed).
     pub reorder: f64,
@@ -148,6 +153,9 @@ pub struct ImpairSpec {
     /// Frames that wait for the bottleneck, at most; more are lost. Default: 1000. Without a
     /// `rate`: frames under way.
     pub queue: Option<u32>,
+    /// With a `rate`: frames that find as many waiting are marked if they may be (ECN: ECT becomes
+    /// CE, RFC 3168 5).
+    pub mark: Option<u32>,
     /// Seed of all of this; the same seed and frames give the same fate. Default: drawn at start.
     pub seed: Option<u64>,
     /// Which frames.
@@ -202,12 +210,15 @@ impl LinkSpec {
             "delay" => duration(value).map(|v| impair.delay = v),
             "jitter" => duration(value).map(|v| impair.jitter = v),
             "loss" => chance(value).map(|v| impair.loss = v),
+            "burst" => number(value, 1, 10_000, "frames").map(|v| impair.burst = Some(v as u32)),
             "reorder" => chance(value).map(|v| impair.reorder = v),
             "duplicate" => chance(value).map(|v| impair.duplicate = v),
             "corrupt" => chance(value).map(|v| impair.corrupt = v),
             "rate" => rate(value).map(|v| impair.rate = Some(v)),
             "queue" => number(value, 1, u64::from(QUEUE_MAX), "frames")
                 .map(|v| impair.queue = Some(v as u32)),
+            "mark" => number(value, 0, u64::from(QUEUE_MAX), "frames")
+                .map(|v| impair.mark = Some(v as u32)),
             "seed" => number(value, 0, u64::MAX, "").map(|v| impair.seed = Some(v)),
             "direction" => direction(value).map(|v| impair.direction = v),
             _ => {
@@ -265,8 +276,11 @@ impl fmt::Display for LinkSpec {
         if let Some(rate) = i.rate {
             write!(f, ",rate={rate}bit")?;
         }
-        if let Some(queue) = i.queue {
-            write!(f, ",queue={queue}")?;
+        let frames = [("burst", i.burst), ("queue", i.queue), ("mark", i.mark)];
+        for (key, value) in frames {
+            if let Some(value) = value {
+                write!(f, ",{key}={value}")?;
+            }
         }
         if let Some(seed) = i.seed {
             write!(f, ",seed={seed}")?;

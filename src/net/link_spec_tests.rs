@@ -8,7 +8,7 @@ fn parse(s: &str) -> Result<LinkSpec, String> {
 #[test]
 fn every_option_of_the_command_line() {
     let spec = parse(
-        "stream-listen:/tmp/a b,delay=20ms,jitter=1.5,loss=2%,reorder=1%,duplicate=0.5%,\
+        "stream-listen:/tmp/a b,delay=20ms,jitter=1.5,loss=2%,burst=4,mark=7,reorder=1%,duplicate=0.5%,\
          corrupt=0.5,rate=10Mbit,queue=100,seed=18446744073709551615,direction=out,\
          mac=02:00:00:00:00:01,mtu=65520,capture=x.pcapng",
     )
@@ -18,6 +18,7 @@ fn every_option_of_the_command_line() {
     assert_eq!(spec.impair.jitter, Duration::from_micros(1500));
     assert_eq!((spec.impair.loss, spec.impair.corrupt), (0.02, 0.005));
     assert_eq!((spec.impair.rate, spec.impair.queue), (Some(10_000_000), Some(100)));
+    assert_eq!((spec.impair.burst, spec.impair.mark), (Some(4), Some(7)));
     assert_eq!(spec.impair.seed, Some(u64::MAX));
     assert_eq!(spec.impair.direction, Direction::Out);
     assert_eq!((spec.mtu, spec.capture.as_deref()), (Some(65520), Some("x.pcapng")));
