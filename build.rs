@@ -25,6 +25,8 @@ fn main() {
 fn plain_names(root: &Path) {
     let list = fs::read_to_string(root.join(EXPORTS)).expect("the list of exports");
     let mut script = String::from("{ global:\n");
+    // The same for a shared object that is an example to cargo, which gives it no such arguments.
+    let mut jumps = String::new();
     for line in list.lines().filter(|line| !line.starts_with('#')) {
         let mut words = line.split_whitespace();
         let (Some(plain), Some(ours), None) = (words.next(), words.next(), words.next()) else {
@@ -32,11 +34,13 @@ fn plain_names(root: &Path) {
         };
         println!("cargo:rustc-cdylib-link-arg=-Wl,--defsym={plain}={ours}");
         script.push_str(&format!("  {plain};\n"));
+        jumps.push_str(&format!("jump! {{ {plain} {ours} }}\n"));
     }
     script.push_str("};\n");
     let path = PathBuf::from(env::var("OUT_DIR").expect("set by cargo")).join("plain.map");
     fs::write(&path, script).expect("the version script");
     println!("cargo:rustc-cdylib-link-arg=-Wl,--version-script={}", path.display());
+    fs::write(path.with_file_name("plain.rs"), jumps).expect("the jumps");
 }
 
 /// The name that linked programs look for, `libunderstudy.so.0`; and a link of that name beside the

@@ -15,6 +15,7 @@
 //! | `control`, `options`, `info`, `snapshot`, `reasons` | what programs and the tool ask |
 //! | `port` | a link |
 //! | `embed` | an engine inside a program |
+//! | `steps` | an engine that is driven step by step |
 //! | `poller`, `timers`, `slab`, `unix`, `files` | tools |
 pub mod config;
 mod control;
@@ -34,6 +35,7 @@ mod session;
 mod slab;
 pub mod snapshot;
 mod start;
+pub mod steps;
 mod timers;
 mod udp;
 mod unix;
@@ -65,6 +67,8 @@ pub struct Engine {
     poller: poller::Poller,
     timers: timers::Timers,
     stop: Stop,
+    /// Who takes the engine step by step, if somebody does.
+    steps: Option<steps::Steps>,
     /// A stop was asked for: until when bytes already written may take to arrive.
     stopping: Option<Instant>,
     gateway: OwnedFd,

@@ -28,6 +28,8 @@ pub enum Token {
     Proxy(Key),
     /// The process of a listener (a pidfd): it has ended.
     Watch(Key),
+    /// The driver wants something.
+    Steps,
 }
 
 impl Token {
@@ -41,6 +43,7 @@ impl Token {
             Token::Caller(key) => (5, key.to_bits()),
             Token::Proxy(key) => (6, key.to_bits()),
             Token::Watch(key) => (7, key.to_bits()),
+            Token::Steps => (8, 0),
         };
         kind << 56 | rest
     }
@@ -54,6 +57,7 @@ impl Token {
             5 => Token::Caller(key),
             6 => Token::Proxy(key),
             7 => Token::Watch(key),
+            8 => Token::Steps,
             _ => Token::Stop,
         }
     }

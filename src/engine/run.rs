@@ -41,9 +41,14 @@ impl Engine {
                 break;
             }
             time = now();
-            let wait = self.poller.wait(time, deadline, &mut events);
+            let asked = self.step_asked();
+            let until = if asked.is_some() { time } else { deadline };
+            let wait = self.poller.wait(time, until, &mut events);
             wait.map_err(|errno| EngineError::System("epoll_wait", errno))?;
             time = now();
+            if events.is_empty() && deadline > time {
+                self.step_done(asked);
+            }
             for (token, flags) in events.drain(..) {
                 self.dispatch(time, token, flags);
             }
@@ -84,6 +89,7 @@ impl Engine {
     fn dispatch(&mut self, time: Instant, token: Token, flags: EventFlags) {
         match token {
             Token::Stop => self.begin_stop(time),
+            Token::Steps => self.take_step(),
             Token::Gateway => self.accept_outgoing(time),
             Token::Control => self.accept_callers(time),
             Token::Link(n) => {

@@ -105,6 +105,7 @@ impl Engine {
             poller,
             timers: timers::Timers::default(),
             stop,
+            steps: None,
             stopping: None,
             gateway,
             control,

@@ -10,16 +10,22 @@ use once_cell::race::OnceBox;
 /// A brief is a line of text.
 const BRIEF_MAX: usize = 16 * 1024;
 
-/// Set once.
+/// What the environment says, set once.
 static BRIEF: OnceBox<Brief> = OnceBox::new();
+/// The net that the process has put itself into, set once.
+static ENTERED: OnceBox<Brief> = OnceBox::new();
 
-/// Puts the process into a net, before its first socket: for programs that run the net's engine
-/// themselves. `EBUSY`: it is in another net already (of the same id: nothing to do).
+/// Puts the process into a net, for programs that run the net's engine themselves. Sockets that it
+/// made before, in the net `local`, stay there. `EBUSY`: it is in another net already (of the same
+/// id: nothing to do).
 pub fn enter(brief: Brief) -> Result<(), Errno> {
     let id = brief.id;
-    match BRIEF.set(Box::new(brief)) {
+    if BRIEF.get().is_some_and(|there| there.has_engine() && there.id != id) {
+        return Err(Errno::BUSY);
+    }
+    match ENTERED.set(Box::new(brief)) {
         Ok(()) => Ok(()),
-        Err(_) if BRIEF.get().is_some_and(|there| there.id == id) => Ok(()),
+        Err(_) if ENTERED.get().is_some_and(|there| there.id == id) => Ok(()),
         Err(_) => Err(Errno::BUSY),
     }
 }
@@ -27,6 +33,9 @@ pub fn enter(brief: Brief) -> Result<(), Errno> {
 /// The process's net; `ENETDOWN` if `UNDERSTUDY_NET` names one that does not run (asked again at
 /// the next call: it may come up).
 pub fn usable() -> Result<&'static Brief, Errno> {
+    if let Some(brief) = ENTERED.get() {
+        return Ok(brief);
+    }
     BRIEF.get_or_try_init(|| match read() {
         Ok(brief) => Ok(Box::new(brief)),
         Err(reason) => {

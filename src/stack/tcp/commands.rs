@@ -9,6 +9,11 @@ use crate::stack::ConnId;
 const REUSE_AFTER: Duration = Duration::from_secs(1);
 
 impl Tcp {
+    /// Other defaults, for the connections and listeners that begin from now on.
+    pub fn set_config(&mut self, config: TcpConfig) {
+        self.config = config;
+    }
+
     /// Takes connections to `local` from now on; again: a new backlog. `dual`: an IPv6 wildcard
     /// that takes IPv4 as well.
     pub fn listen(
