@@ -1,5 +1,6 @@
 //! Words that every room uses: time, addresses, errors, limits, seeded randomness.
 pub mod addr;
+pub mod congestion;
 pub mod error;
 pub mod frame;
 pub mod limits;

@@ -109,6 +109,8 @@ fn tcp_config(given: &TcpDefaults) -> TcpConfig {
         window_scaling: given.window_scaling.unwrap_or(own.window_scaling),
         timestamps: given.timestamps.unwrap_or(own.timestamps),
         congestion: given.congestion.clone().unwrap_or(own.congestion),
+        initial_window: given.initial_window.unwrap_or(own.initial_window),
+        initial_ssthresh: given.initial_ssthresh.unwrap_or(own.initial_ssthresh),
         ..own
     }
 }

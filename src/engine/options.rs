@@ -1,4 +1,5 @@
 //! Options of wire connections as programs send them, in the stack's words.
+use crate::base::congestion;
 use crate::base::time::Duration;
 use crate::sock::control::{OptionKind, WireOption};
 use crate::stack::tcp::TcpOptions;
@@ -21,7 +22,6 @@ pub fn apply(options: &mut TcpOptions, wire: WireOption) {
         }
         OptionKind::SynCount => options.syn_count = byte,
         OptionKind::Ttl => options.ttl = byte,
-        OptionKind::Tos => options.tos = byte,
         OptionKind::NotSentLowat => options.notsent_lowat = value,
         OptionKind::WindowClamp => options.window_clamp = value,
         // What Linux shows is twice what may be in it.
@@ -37,5 +37,12 @@ pub fn apply(options: &mut TcpOptions, wire: WireOption) {
         | OptionKind::PathMtu
         | OptionKind::Unacknowledged
         | OptionKind::Unsent => {}
+        // RFC 3168 6.1: the ECN bits are TCP's own.
+        OptionKind::Tos => options.tos = byte & !3,
+        OptionKind::Congestion => {
+            if let Some(name) = congestion::of_code(value) {
+                options.congestion = name.into();
+            }
+        }
     }
 }

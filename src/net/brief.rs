@@ -9,6 +9,7 @@
 //! name of a running net; its brief is read from `<runtime dir>/<name>.net` (see [`runtime_dir`]).
 use crate::base::Cidr;
 use crate::base::addr::{IpAddr, Ipv4Addr};
+use crate::base::congestion;
 use core::fmt;
 use core::str::FromStr;
 
@@ -77,6 +78,8 @@ pub struct Brief {
     pub loopback: Loopback,
     /// Who may be in it.
     pub users: Users,
+    /// The net's congestion control, if it is not the default.
+    pub congestion: Option<&'static str>,
 }
 
 /// Where a destination lies, by the order of the design: local, routed through a link, outside.
@@ -120,6 +123,7 @@ impl Brief {
             outside: Outside::Unreachable,
             loopback: Loopback::Direct,
             users: Users::SameOrRoot,
+            congestion: None,
         }
     }
 
@@ -179,6 +183,9 @@ impl fmt::Display for Brief {
             Loopback::Direct => "direct",
             Loopback::Tcp => "tcp",
         };
+        if let Some(name) = self.congestion {
+            write!(f, ";congestion={name}")?;
+        }
         write!(f, ";outside={outside};loopback={loopback};users=")?;
         match &self.users {
             Users::Any => f.write_str("any"),
@@ -229,6 +236,7 @@ impl FromStr for Brief {
                         _ => return Err(bad()),
                     }
                 }
+                "congestion" => brief.congestion = Some(congestion::find(value).ok_or_else(bad)?),
                 "users" => users = Some(parse_users(value).ok_or_else(bad)?),
                 _ => return wrong(format!("\"{key}\" is not a field")),
             }
@@ -323,6 +331,7 @@ mod tests {
             ],
             outside: Outside::Host,
             loopback: Loopback::Tcp,
+            congestion: None,
             users: Users::Only(vec![0, 1000]),
         }
     }

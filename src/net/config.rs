@@ -5,6 +5,7 @@
 use super::brief::{Brief, BriefRoute, Loopback, Outside, Users, net_id};
 use super::link_spec::LinkSpec;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::base::congestion;
 use crate::base::{Cidr, time::Duration};
 
 /// A net.
@@ -71,6 +72,10 @@ pub struct TcpDefaults {
     pub timestamps: Option<bool>,
     /// Congestion control, by name.
     pub congestion: Option<String>,
+    /// The initial congestion window, segments.
+    pub initial_window: Option<u32>,
+    /// The initial slow start threshold, bytes.
+    pub initial_ssthresh: Option<u32>,
 }
 
 impl RouteConfig {
@@ -140,6 +145,7 @@ impl NetConfig {
             outside: self.outside,
             loopback: self.loopback,
             users: self.users.clone().unwrap_or(default_users),
+            congestion: self.tcp.congestion.as_deref().and_then(congestion::find),
         }
     }
 }

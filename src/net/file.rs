@@ -9,6 +9,7 @@ use super::link_spec::{DEVICES, KEYS, LinkSpec};
 use super::units::{Size, Time};
 use crate::base::Cidr;
 use crate::base::addr::IpAddr;
+use crate::base::congestion;
 use core::fmt;
 use core::ops::Range;
 use core::str::FromStr;
@@ -18,8 +19,8 @@ use toml::Spanned;
 
 /// Links, addresses, routes or users in one file, at most (a brief carries no more).
 const LIST_MAX: usize = 64;
-/// Algorithms that `congestion` accepts.
-pub const CONGESTION: &[&str] = &["cubic", "newreno", "reno"];
+/// Segments that `initial_window` accepts at most.
+const INITIAL_WINDOW_MAX: u32 = 1_000;
 
 /// What is wrong with a net's file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -139,6 +140,8 @@ struct RawTcp {
     window_scaling: Option<bool>,
     timestamps: Option<bool>,
     congestion: Option<Spanned<String>>,
+    initial_window: Option<Spanned<u32>>,
+    initial_ssthresh: Option<Size>,
 }
 
 /// Reads the file's text; `file` is its name, for messages.
@@ -238,14 +241,21 @@ fn tcp(raw: RawTcp) -> Checked<TcpDefaults> {
         return Err(Wrong(max.span(), "rto_max is less than rto_min".into()));
     }
     if let Some(name) = &raw.congestion
-        && !CONGESTION.contains(&name.as_ref().as_str())
+        && congestion::find(name.as_ref()).is_none()
     {
-        let accepted = CONGESTION.join(", ");
+        let accepted = congestion::NAMES.join(", ");
         let why =
             format!("there is no congestion control {:?}; there is {accepted}", name.as_ref());
         return Err(Wrong(name.span(), why));
     }
+    if let Some(window) = &raw.initial_window
+        && !(1..=INITIAL_WINDOW_MAX).contains(window.as_ref())
+    {
+        let why = format!("a number of segments from 1 to {INITIAL_WINDOW_MAX}");
+        return Err(Wrong(window.span(), why));
+    }
     let time = |t: Option<Time>| t.map(|t| t.0);
+    let bytes = |size: Size| u32::try_from(size.0).unwrap_or(u32::MAX);
     Ok(TcpDefaults {
         send_buffer: raw.send_buffer.map(|s| s.0),
         receive_buffer: raw.receive_buffer.map(|s| s.0),
@@ -258,6 +268,8 @@ fn tcp(raw: RawTcp) -> Checked<TcpDefaults> {
         window_scaling: raw.window_scaling,
         timestamps: raw.timestamps,
         congestion: raw.congestion.map(Spanned::into_inner),
+        initial_window: raw.initial_window.map(Spanned::into_inner),
+        initial_ssthresh: raw.initial_ssthresh.map(bytes),
     })
 }
 

@@ -104,10 +104,12 @@ pub enum OptionKind {
     Unacknowledged = 23,
     /// To be asked for: bytes written and not sent (`SIOCOUTQNSD`).
     Unsent = 24,
+    /// `TCP_CONGESTION`: `base::congestion::code` of the name.
+    Congestion = 25,
 }
 
 impl OptionKind {
-    const ALL: [OptionKind; 24] = [
+    const ALL: [OptionKind; 25] = [
         Self::NoDelay,
         Self::Cork,
         Self::KeepAlive,
@@ -132,6 +134,7 @@ impl OptionKind {
         Self::PathMtu,
         Self::Unacknowledged,
         Self::Unsent,
+        Self::Congestion,
     ];
 }
 

@@ -18,7 +18,7 @@ use super::options_table::{self, IntOption, Rule};
 use super::stream_error;
 use super::tag::Tag;
 use super::tcp_info;
-use crate::base::FourTuple;
+use crate::base::{FourTuple, congestion};
 use crate::host::{Errno, option, usermem::UserSlice};
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
 
@@ -26,8 +26,6 @@ use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
 const SO_PASSPIDFD: i32 = 76;
 const SO_PEERPIDFD: i32 = 77;
 const SO_PASSRIGHTS: i32 = 83;
-/// Congestion control that the engine knows; the first is what it takes itself.
-const CONGESTION: [&str; 3] = ["cubic", "newreno", "reno"];
 /// `TCP_CA_NAME_MAX`.
 const CONGESTION_SIZE: usize = 16;
 /// The MTU of `lo`: IPv4 cannot use all of its 65536.
@@ -41,7 +39,7 @@ pub fn get(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<usize,
         SOL_SOCKET => return get_socket(sock, name, value),
         IPPROTO_TCP if !sock.has(Tag::DGRAM) => match name {
             libc::TCP_INFO => return tcp_info::get(&sock, value),
-            libc::TCP_CONGESTION => return value.write(&congestion(&sock)),
+            libc::TCP_CONGESTION => return value.write(&congestion_name(&sock)),
             libc::TCP_MAXSEG => segment_size(&sock),
             // Nothing loaded, nothing to tell.
             libc::TCP_ULP | libc::TCP_CC_INFO => return Ok(0),
@@ -224,6 +222,10 @@ pub fn wire_options(sock: &Sock) -> Vec<WireOption> {
                 add(kind, (value as u32).saturating_mul(factor));
             }
         }
+        let key = Key::option(IPPROTO_TCP, libc::TCP_CONGESTION);
+        if let Some(code) = key.and_then(|key| annex.int(key)) {
+            add(OptionKind::Congestion, code as u32);
+        }
     }
     list
 }
@@ -326,9 +328,10 @@ fn set_pacing_rate(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
 }
 
 /// The name of the congestion control, as Linux writes it: 16 bytes.
-fn congestion(sock: &Sock) -> [u8; CONGESTION_SIZE] {
-    let index = annex_int(sock, IPPROTO_TCP, libc::TCP_CONGESTION).unwrap_or(0);
-    let name = CONGESTION.get(index as usize).unwrap_or(&CONGESTION[0]);
+fn congestion_name(sock: &Sock) -> [u8; CONGESTION_SIZE] {
+    let set = annex_int(sock, IPPROTO_TCP, libc::TCP_CONGESTION);
+    let set = set.and_then(|code| congestion::of_code(code as u32));
+    let name = set.or(net_env::current().congestion).unwrap_or(congestion::DEFAULT);
     let mut bytes = [0; CONGESTION_SIZE];
     bytes[..name.len()].copy_from_slice(name.as_bytes());
     bytes
@@ -342,8 +345,10 @@ fn set_congestion(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
     }
     let len = value.read(&mut bytes)?;
     let name = bytes[..len].split(|b| *b == 0).next().unwrap_or_default();
-    let index = CONGESTION.iter().position(|c| c.as_bytes() == name).ok_or(Errno::NOENT)?;
-    keep(&mut sock, IPPROTO_TCP, libc::TCP_CONGESTION, &[index as u32])
+    let name = core::str::from_utf8(name).ok().and_then(congestion::find).ok_or(Errno::NOENT)?;
+    let code = congestion::code(name);
+    keep(&mut sock, IPPROTO_TCP, libc::TCP_CONGESTION, &[code])?;
+    tell_engine(&sock, OptionKind::Congestion, code)
 }
 
 /// `TCP_MAXSEG`: what was asked for; of a connection, what it sends.

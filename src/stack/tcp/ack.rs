@@ -25,6 +25,7 @@ impl Conn {
         let flight = self.outstanding();
         let acked = segment.ack.past(self.tx.una);
         self.probes = 0;
+        self.rtt.last = None;
         if acked > 0 {
             self.advance_una(cx, segment, acked);
         }

@@ -24,8 +24,12 @@ pub struct TcpConfig {
     pub window_scaling: bool,
     /// Offer timestamps (RFC 7323).
     pub timestamps: bool,
-    /// Congestion control by name: `reno`, `newreno` or `cubic`.
+    /// Congestion control, one of `base::congestion::NAMES`.
     pub congestion: String,
+    /// The initial window, segments; 0 for RFC 6928's ten.
+    pub initial_window: u32,
+    /// The initial slow start threshold, bytes; 0 for none.
+    pub initial_ssthresh: u32,
     /// Departures from the rules; none by default, and no net can ask for them.
     pub teaching: Teaching,
 }
@@ -285,8 +289,10 @@ impl Default for TcpConfig {
             fin_wait2: Duration::from_secs(60),
             window_scaling: true,
             timestamps: true,
-            congestion: String::from("cubic"),
             teaching: Teaching::default(),
+            congestion: String::from(crate::base::congestion::DEFAULT),
+            initial_window: 0,
+            initial_ssthresh: 0,
         }
     }
 }

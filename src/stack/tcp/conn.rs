@@ -2,7 +2,7 @@
 //! several of the neighbouring files need.
 use super::api::*;
 use super::chrono::Chrono;
-use super::congestion::{self, Congestion};
+use super::congestion::{self, Congestion, Start};
 use super::counters::{Count, Counters};
 use super::dsack::Duplicates;
 use super::reassembly::Reassembly;
@@ -377,7 +377,11 @@ impl Conn {
         let old = core::mem::replace(&mut self.options, options);
         if old.congestion != self.options.congestion {
             if let Some(mut cc) = congestion::by_name(&self.options.congestion) {
-                cc.opened(self.tx.mss);
+                // Like Linux, the windows are the connection's: the next algorithm goes on with
+                // them. (Before the handshake is done they are set by its end.)
+                let fresh = Start::new(cx.config, self.tx.mss, 0);
+                let (cwnd, ssthresh) = (self.cc.cwnd(), self.cc.ssthresh());
+                cc.opened(&Start { cwnd, ssthresh, ..fresh });
                 self.cc = cc;
             }
         }

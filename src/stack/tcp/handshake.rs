@@ -2,6 +2,7 @@
 //! SYN carries.
 use super::Tcp;
 use super::api::{State, TcpConfig};
+use super::congestion::Start;
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
 use super::segment_arrives::Verdict;
@@ -61,7 +62,7 @@ impl Conn {
     pub fn established(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
         cx.counters.add(Count::Opened);
         self.go(Cause::Opened);
-        self.cc.opened(self.tx.mss);
+        self.cc.opened(&Start::new(cx.config, self.tx.mss, self.retransmits));
         // RFC 9293 3.10.7.4: SND.WND, WL1 and WL2 from this segment, whatever they were.
         self.tx.wl1 = segment.seq - 1;
         self.take_window(segment);

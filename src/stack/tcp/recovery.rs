@@ -234,8 +234,10 @@ impl Conn {
 
     fn grow(&mut self, cx: &Cx<'_>, bytes: u32, flight: u32) {
         let limited = core::mem::take(&mut self.tx.cwnd_limited);
-        let (rtt, mss) = (self.rtt.smoothed, self.tx.mss);
-        self.cc.acked(&Acked { now: cx.now, bytes, flight, limited, rtt, mss });
+        let (now, rtt, mss) = (cx.now, self.rtt.smoothed, self.tx.mss);
+        let (rtt_sample, una, nxt) = (self.rtt.last, self.tx.una, self.tx.nxt);
+        let acked = Acked { now, bytes, flight, limited, rtt, rtt_sample, una, nxt, mss };
+        self.cc.acked(&acked);
     }
 
     /// RFC 6675 5 step 4, RFC 6582 3.2 step 2.
@@ -243,6 +245,9 @@ impl Conn {
         let una = self.tx.una;
         cx.counters.add(Count::FastRecoveries);
         self.cc.loss_found(cx.now, self.outstanding(), self.tx.mss);
+        if !self.cc.fast_recovery() {
+            return self.lose_all();
+        }
         let r = &mut self.recovery;
         r.mode = Mode::Fast;
         r.point = self.tx.nxt;

@@ -14,6 +14,8 @@ pub(super) struct Rtt {
     pub smoothed: Option<Duration>,
     /// Mean deviation.
     pub deviation: Duration,
+    /// What the latest acknowledgment measured, if it did.
+    pub last: Option<Duration>,
     /// Smallest sample.
     pub min: Option<Duration>,
     /// Doublings since the last acknowledgment of something new.
@@ -22,11 +24,12 @@ pub(super) struct Rtt {
 
 impl Rtt {
     pub fn new() -> Rtt {
-        Rtt { smoothed: None, deviation: Duration::ZERO, min: None, backoff: 0 }
+        Rtt { smoothed: None, deviation: Duration::ZERO, last: None, min: None, backoff: 0 }
     }
 
     /// RFC 6298 2.2, 2.3.
     pub fn sample(&mut self, rtt: Duration) {
+        self.last = Some(rtt);
         self.min = Some(self.min.map_or(rtt, |min| min.min(rtt)));
         match self.smoothed {
             None => {

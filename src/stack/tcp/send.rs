@@ -282,13 +282,17 @@ impl Conn {
 
     /// RFC 5681 4.1, RFC 2861: a window that has not been used for long is not to be trusted.
     fn restart_after_idle(&mut self, cx: &Cx<'_>) {
+        if self.tx.una != self.tx.nxt {
+            return;
+        }
         let idle = cx.now.since(self.tx.last_sent);
         let rto = self.rtt.base(cx.config);
-        if self.tx.una == self.tx.nxt && idle > rto {
+        if idle > rto {
             let rtos = idle.as_nanos() / rto.as_nanos().max(1);
-            self.cc.idled(u32::try_from(rtos).unwrap_or(32), self.tx.mss);
-            self.tx.last_sent = cx.now;
+            self.cc.idled(u32::try_from(rtos).unwrap_or(32));
         }
+        self.cc.restarted(cx.now, idle);
+        self.tx.last_sent = cx.now;
     }
 
     fn arm_retransmit(&mut self, cx: &Cx<'_>) {

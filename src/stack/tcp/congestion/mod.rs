@@ -1,18 +1,75 @@
 //! Congestion control: one trait, one file an algorithm. To add one: a file here, a line in
-//! [`by_name`], a name in [`NAMES`].
+//! [`ALGORITHMS`], a name in `base/congestion.rs`.
 //!
-//! An algorithm owns `cwnd` and `ssthresh`, in bytes. What is lost, what is in flight and what to
-//! send again is `recovery.rs`' business and the same for all: bytes that duplicate or selective
-//! acknowledgments report as arrived leave the flight, so no window is inflated (RFC 5681 3.2 step
-//! 4 in the form of RFC 6675 4).
+//! An algorithm owns `cwnd` and `ssthresh`, in bytes, and may say at which rate to send. What is
+//! lost, what is in flight and what to send again is `recovery.rs`' business and the same for all:
+//! bytes that duplicate or selective acknowledgments report as arrived leave the flight, so no
+//! window is inflated (RFC 5681 3.2 step 4 in the form of RFC 6675 4).
+mod aimd;
 mod cubic;
-mod newreno;
+mod hystart;
 mod reno;
+mod tahoe;
 
+pub use crate::base::congestion::NAMES;
+
+use super::api::TcpConfig;
+use super::seq::Seq;
 use crate::base::{Instant, time::Duration};
 
-/// The names that `TCP_CONGESTION` takes.
-pub const NAMES: [&str; 3] = ["reno", "newreno", "cubic"];
+/// Makes one connection's state of an algorithm.
+type Make = fn() -> Box<dyn Congestion>;
+
+/// Every algorithm, in the order of [`NAMES`].
+const ALGORITHMS: [(&str, Make); NAMES.len()] = [
+    ("cubic", || Box::new(cubic::Cubic::default())),
+    ("reno", || Box::new(reno::Reno::classic())),
+    ("newreno", || Box::new(reno::Reno::new())),
+    ("tahoe", || Box::new(tahoe::Tahoe::default())),
+];
+
+/// The registry here and the names that programs may give are the same.
+const _: () = {
+    let mut i = 0;
+    while i < NAMES.len() {
+        let same = crate::base::congestion::code(NAMES[i])
+            == crate::base::congestion::code(ALGORITHMS[i].0);
+        assert!(same, "base/congestion.rs and ALGORITHMS differ");
+        i += 1;
+    }
+};
+
+/// What a connection starts with, bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// Sender's maximum segment size.
+    pub mss: u32,
+    /// The initial window; also that after an idle time.
+    pub initial: u32,
+    /// cwnd now: the initial window, unless the path has lost our SYNs.
+    pub cwnd: u32,
+    /// The initial threshold.
+    pub ssthresh: u32,
+}
+
+impl Start {
+    /// The net's settings. `syns_lost`: retransmissions of our SYN or SYN-ACK.
+    pub fn new(config: &TcpConfig, mss: u32, syns_lost: u8) -> Start {
+        let initial = match config.initial_window {
+            0 => initial_window(mss),
+            segments => segments.saturating_mul(mss).min(CWND_MAX),
+        };
+        // RFC 5681 3.1: one segment if the SYN or its answer was lost. Like Linux only at the
+        // second loss: the first may be a round trip that is longer than the first timeout
+        // (RFC 6298 5.7 thinks so too).
+        let cwnd = if syns_lost > 1 { mss } else { initial };
+        let ssthresh = match config.initial_ssthresh {
+            0 => CWND_MAX,
+            bytes => bytes.clamp(2 * mss, CWND_MAX),
+        };
+        Start { mss, initial, cwnd, ssthresh }
+    }
+}
 
 /// A cumulative acknowledgment of something new.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +85,12 @@ pub(super) struct Acked {
     pub limited: bool,
     /// Smoothed round-trip time.
     pub rtt: Option<Duration>,
+    /// A round-trip time that this acknowledgment has measured.
+    pub rtt_sample: Option<Duration>,
+    /// SND.UNA after it.
+    pub una: Seq,
+    /// SND.NXT.
+    pub nxt: Seq,
     /// Sender's maximum segment size, bytes.
     pub mss: u32,
 }
@@ -40,39 +103,46 @@ pub(super) trait Congestion: core::fmt::Debug + Send {
     fn cwnd(&self) -> u32;
     /// Slow start threshold, bytes.
     fn ssthresh(&self) -> u32;
-    /// The handshake is done.
-    fn opened(&mut self, mss: u32);
+    /// The handshake is done; or another algorithm has had the connection until now, whose windows
+    /// are in `start`.
+    fn opened(&mut self, start: &Start);
     /// Something new is acknowledged, outside fast recovery.
     fn acked(&mut self, acked: &Acked);
     /// Loss is inferred from acknowledgments; `flight` bytes were in flight.
     fn loss_found(&mut self, now: Instant, flight: u32, mss: u32);
+    /// The network says that it is congested (RFC 3168 6.1.2), for the first time in a round trip.
+    /// Like Linux, the answer is that to a loss (RFC 8311 4.1 would allow a smaller one).
+    fn marked(&mut self, now: Instant, flight: u32, mss: u32) {
+        self.loss_found(now, flight, mss);
+    }
     /// Recovery is over: everything that was outstanding when the loss was found has arrived.
     fn recovered(&mut self);
     /// The retransmission timer expired, for the first time since something new was acknowledged.
     fn timed_out(&mut self, now: Instant, flight: u32, mss: u32);
     /// Nothing was in flight for `rtos` retransmission timeouts (RFC 2861).
-    fn idled(&mut self, rtos: u32, mss: u32);
+    fn idled(&mut self, rtos: u32);
+    /// Data is sent while nothing is in flight; `idle` is how long ago the last left.
+    fn restarted(&mut self, _now: Instant, _idle: Duration) {}
     /// The last loss was none: the windows from before it (RFC 4015 in its simple form).
     fn undo(&mut self);
     /// RFC 5681's reno leaves recovery at the first new acknowledgment, RFC 6582's does not.
     fn partial_ack_ends_recovery(&self) -> bool {
         false
     }
+    /// Whether there is fast recovery: if not, the third duplicate acknowledgment is as a timeout.
+    fn fast_recovery(&self) -> bool {
+        true
+    }
 }
 
 /// The algorithm of that name; `None` if there is none.
 pub(super) fn by_name(name: &str) -> Option<Box<dyn Congestion>> {
-    match name {
-        "reno" => Some(Box::new(reno::Reno::default())),
-        "cubic" => Some(Box::new(cubic::Cubic::default())),
-        "newreno" => Some(Box::new(newreno::NewReno::default())),
-        _ => None,
-    }
+    ALGORITHMS.iter().find(|known| known.0 == name).map(|known| known.1())
 }
 
 /// The default, when a configuration names none that exists.
 pub(super) fn default() -> Box<dyn Congestion> {
-    Box::new(newreno::NewReno::default())
+    ALGORITHMS[0].1()
 }
 
 /// RFC 6928 2: ten segments, but at most 14600 bytes or two segments.
@@ -80,95 +150,21 @@ pub(super) fn initial_window(mss: u32) -> u32 {
     (10 * mss).min((2 * mss).max(14_600))
 }
 
-/// Additive increase, multiplicative decrease (RFC 5681 3.1), shared by the Reno family.
-#[derive(Clone, Debug)]
-struct Aimd {
-    cwnd: u32,
-    ssthresh: u32,
-    /// Bytes acknowledged towards the next segment of additive increase.
-    credit: u32,
-    /// cwnd and ssthresh before the last reduction.
-    before: (u32, u32),
-}
-
 /// Windows are kept below this, so that sums of bytes stay far from overflow.
 const CWND_MAX: u32 = 1 << 30;
-
-impl Default for Aimd {
-    fn default() -> Self {
-        Aimd { cwnd: initial_window(536), ssthresh: CWND_MAX, credit: 0, before: (0, 0) }
-    }
-}
-
-impl Aimd {
-    fn opened(&mut self, mss: u32) {
-        self.cwnd = initial_window(mss);
-    }
-
-    fn acked(&mut self, acked: &Acked) {
-        let mut bytes = acked.bytes;
-        if self.cwnd < self.ssthresh {
-            // Slow start. Like Linux, a stretch ACK counts in full (RFC 3465 with L unlimited),
-            // and a window that was filled to the half may grow.
-            if !acked.limited && acked.flight.saturating_mul(2) < self.cwnd {
-                return;
-            }
-            let step = bytes.min(self.ssthresh - self.cwnd);
-            self.cwnd = (self.cwnd + step).min(CWND_MAX);
-            bytes -= step;
-        }
-        if bytes == 0 || !acked.limited {
-            return;
-        }
-        // RFC 5681 3.1, the byte counting form: one segment for each window acknowledged.
-        self.credit = self.credit.saturating_add(bytes);
-        if self.credit >= self.cwnd {
-            self.credit -= self.cwnd;
-            self.cwnd = (self.cwnd + acked.mss).min(CWND_MAX);
-        }
-    }
-
-    /// RFC 5681 equation 4.
-    fn halve(&mut self, flight: u32, mss: u32) {
-        self.before = (self.cwnd, self.ssthresh);
-        self.ssthresh = (flight / 2).max(2 * mss);
-        self.credit = 0;
-    }
-
-    fn undo(&mut self) {
-        self.cwnd = self.cwnd.max(self.before.0);
-        self.ssthresh = self.ssthresh.max(self.before.1);
-    }
-
-    fn idled(&mut self, rtos: u32, mss: u32) {
-        let restart = initial_window(mss).min(self.cwnd);
-        self.ssthresh = self.ssthresh.max(self.cwnd / 4 * 3);
-        self.cwnd = self.cwnd.checked_shr(rtos).unwrap_or(0).max(restart);
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ack(bytes: u32, limited: bool) -> Acked {
-        Acked { now: Instant::ZERO, bytes, flight: bytes, limited, rtt: None, mss: 1000 }
+    pub fn ack(bytes: u32, limited: bool) -> Acked {
+        let (now, rtt, una) = (Instant::ZERO, None, Seq(0));
+        let (rtt_sample, nxt) = (None, una);
+        Acked { now, bytes, flight: bytes, limited, rtt, rtt_sample, una, nxt, mss: 1000 }
     }
 
-    #[test]
-    fn slow_start_doubles_and_avoidance_adds_one_segment_a_window() {
-        let mut w = Aimd::default();
-        w.opened(1000);
-        assert_eq!(w.cwnd, 10_000);
-        w.acked(&ack(10_000, true));
-        assert_eq!(w.cwnd, 20_000);
-        w.ssthresh = 20_000;
-        for _ in 0..20 {
-            w.acked(&ack(1000, true));
-        }
-        assert_eq!(w.cwnd, 21_000);
-        w.acked(&ack(100, false));
-        assert_eq!(w.cwnd, 21_000);
+    pub fn start(mss: u32) -> Start {
+        Start::new(&TcpConfig::default(), mss, 0)
     }
 
     #[test]
@@ -176,24 +172,45 @@ mod tests {
         for name in NAMES {
             let mut cc = by_name(name).unwrap();
             assert_eq!(cc.name(), name);
-            cc.opened(1460);
+            cc.opened(&start(1460));
             assert_eq!(cc.cwnd(), 14_600);
             let kept = if name == "cubic" { 7 } else { 5 };
             cc.loss_found(Instant::ZERO, 100_000, 1460);
-            assert_eq!((cc.cwnd(), cc.ssthresh()), (kept * 10_000, kept * 10_000));
+            let cwnd = if name == "tahoe" { 1460 } else { kept * 10_000 };
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (cwnd, kept * 10_000));
             cc.timed_out(Instant::ZERO, 20_000, 1460);
             assert_eq!((cc.cwnd(), cc.ssthresh()), (1460, kept * 2_000));
             cc.undo();
-            assert_eq!((cc.cwnd(), cc.ssthresh()), (kept * 10_000, kept * 10_000));
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (cwnd, kept * 10_000));
         }
         assert!(by_name("cubicle").is_none());
-        assert!(by_name(default().name()).is_some());
+        assert_eq!(default().name(), "cubic");
     }
 
+    /// RFC 6928 2: the initial window is ten segments, 14600 bytes or two segments.
     #[test]
     fn initial_windows_of_rfc_6928() {
         assert_eq!(initial_window(1460), 14_600);
         assert_eq!(initial_window(536), 5_360);
         assert_eq!(initial_window(8_960), 17_920);
+    }
+
+    /// RFC 5681 3.1: one segment when the handshake had losses; ssthresh arbitrarily high. The
+    /// net's settings go first: the textbook's 1 MSS and 64 KiB.
+    #[test]
+    fn what_a_connection_starts_with() {
+        let textbook =
+            TcpConfig { initial_window: 1, initial_ssthresh: 65_536, ..TcpConfig::default() };
+        let s = Start::new(&textbook, 1460, 0);
+        assert_eq!((s.cwnd, s.initial, s.ssthresh), (1460, 1460, 65_536));
+        let s = Start::new(&TcpConfig::default(), 1460, 1);
+        assert_eq!((s.cwnd, s.ssthresh), (14_600, CWND_MAX));
+        let s = Start::new(&TcpConfig::default(), 1460, 2);
+        assert_eq!((s.cwnd, s.initial), (1460, 14_600));
+        for name in NAMES {
+            let mut cc = by_name(name).unwrap();
+            cc.opened(&Start::new(&textbook, 1460, 0));
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (1460, 65_536), "{name}");
+        }
     }
 }

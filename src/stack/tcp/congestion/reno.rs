@@ -1,45 +1,65 @@
-//! Reno (RFC 5681): fast retransmit and fast recovery, which the first new acknowledgment ends.
-use super::{Acked, Aimd, Congestion};
+//! Reno (RFC 5681) and NewReno (RFC 6582): half the window at a loss, a segment more in each round
+//! trip without one. They differ in one answer: Reno's fast recovery ends at the first new
+//! acknowledgment, NewReno's when all that was outstanding has arrived. (With SACK there is no
+//! difference: RFC 6675 recovers like NewReno.)
+use super::aimd::Aimd;
+use super::{Acked, Congestion, Start};
 use crate::base::Instant;
 
-/// Reno's state.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Reno(Aimd);
+/// Either of the two.
+#[derive(Clone, Debug)]
+pub(super) struct Reno {
+    window: Aimd,
+    name: &'static str,
+    partial_ack_ends_recovery: bool,
+}
+
+impl Reno {
+    /// RFC 5681's.
+    pub fn classic() -> Reno {
+        Reno { window: Aimd::default(), name: "reno", partial_ack_ends_recovery: true }
+    }
+
+    /// RFC 6582's.
+    pub fn new() -> Reno {
+        Reno { name: "newreno", partial_ack_ends_recovery: false, ..Reno::classic() }
+    }
+}
 
 impl Congestion for Reno {
     fn name(&self) -> &'static str {
-        "reno"
+        self.name
     }
     fn cwnd(&self) -> u32 {
-        self.0.cwnd
+        self.window.cwnd
     }
     fn ssthresh(&self) -> u32 {
-        self.0.ssthresh
+        self.window.ssthresh
     }
-    fn opened(&mut self, mss: u32) {
-        self.0.opened(mss);
+    fn opened(&mut self, start: &Start) {
+        self.window.opened(start);
     }
     fn acked(&mut self, acked: &Acked) {
-        self.0.acked(acked);
+        self.window.acked(acked);
     }
     fn loss_found(&mut self, _now: Instant, flight: u32, mss: u32) {
-        self.0.halve(flight, mss);
-        self.0.cwnd = self.0.ssthresh;
+        self.window.reduce(flight / 2, mss);
+        self.window.cwnd = self.window.ssthresh;
     }
     fn recovered(&mut self) {
-        self.0.cwnd = self.0.cwnd.min(self.0.ssthresh);
+        self.window.cwnd = self.window.cwnd.min(self.window.ssthresh);
     }
     fn timed_out(&mut self, _now: Instant, flight: u32, mss: u32) {
-        self.0.halve(flight, mss);
-        self.0.cwnd = mss;
+        self.window.reduce(flight / 2, mss);
+        self.window.cwnd = mss;
     }
     fn undo(&mut self) {
-        self.0.undo();
+        self.window.undo();
     }
-    fn idled(&mut self, rtos: u32, mss: u32) {
-        self.0.idled(rtos, mss);
+    fn idled(&mut self, rtos: u32) {
+        self.window.idled(rtos);
     }
     fn partial_ack_ends_recovery(&self) -> bool {
-        true
+        self.partial_ack_ends_recovery
     }
 }

@@ -292,7 +292,7 @@ fn random_run(seed: u64) -> Sim {
         receive_buffer: 2000 + rng.below(1 << 19) as usize,
         window_scaling: rng.chance(0.8),
         timestamps: rng.chance(0.7),
-        congestion: congestion::NAMES[rng.below(3) as usize].into(),
+        congestion: congestion::NAMES[rng.below(congestion::NAMES.len() as u64) as usize].into(),
         ..TcpConfig::default()
     };
     let mut sim = Sim::new(rng.u64(), net, config);
