@@ -229,6 +229,10 @@ impl Engine {
             session.reset_at_end = option.value != 0;
             return Ok(());
         }
+        if option.kind == OptionKind::Urgent {
+            session.watch_marks();
+            return Ok(());
+        }
         let conn = session.conn.ok_or(Errno::NOTCONN)?;
         let tcp = self.stack.tcp_mut();
         let mut changed = tcp.options(conn).ok_or(Errno::NOTCONN)?.clone();

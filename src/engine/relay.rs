@@ -131,9 +131,20 @@ fn push(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
         if left == 0 {
             return true;
         }
-        let first = &first[..first.len().min(left)];
-        let second = &second[..second.len().min(left - first.len())];
-        match unix::write_vectored(&session.fd, [first, second]) {
+        let share = match tcp.urgent_ahead(conn) {
+            Some(0) => 1,
+            Some(ahead) => ahead.min(left),
+            None => left,
+        };
+        let urgent = tcp.urgent_ahead(conn) == Some(0) && session.takes_urgent;
+        let first = &first[..first.len().min(share)];
+        let second = &second[..second.len().min(share - first.len())];
+        let written = if urgent {
+            unix::write_urgent(&session.fd, first[0])
+        } else {
+            unix::write_vectored(&session.fd, [first, second])
+        };
+        match written {
             Ok(n) => {
                 tcp.consume(now, conn, n);
                 left -= n.min(left);
@@ -141,6 +152,8 @@ fn push(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
             Err(Errno::AGAIN) => session.writable = false,
             Err(Errno::INTR) => {}
             Err(Errno::PIPE) => session.deaf = true,
+            // A kernel without it: in line.
+            Err(Errno::OPNOTSUPP) if urgent => session.takes_urgent = false,
             // The program closed with bytes unread: the kernel tells us once.
             Err(_) => {
                 session.deaf = true;
@@ -162,9 +175,17 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
         if left == 0 {
             return true;
         }
-        let (one, two) = (first.len().min(left), second.len());
+        let (share, urgent) = match up_to_mark(session) {
+            Some(next) => next,
+            None => {
+                session.readable = false;
+                return false;
+            }
+        };
+        let left_now = left.min(share);
+        let (one, two) = (first.len().min(left_now), second.len());
         let first = &mut first[..one];
-        let second = &mut second[..two.min(left - one)];
+        let second = &mut second[..two.min(left_now - one)];
         let room = first.len() + second.len();
         match unix::read_vectored(&session.fd, [first, second]) {
             Ok(0) => {
@@ -179,8 +200,11 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
             }
             Ok(n) => {
                 tcp.send_commit(now, conn, n);
+                if urgent {
+                    tcp.urge(now, conn);
+                }
                 left -= n.min(left);
-                if n < room && !session.read_on {
+                if n < room && !session.read_on && !session.marks {
                     // That was all there was: what comes now is a new edge for the poller.
                     session.readable = false;
                 }
@@ -197,4 +221,22 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
         }
     }
     false
+}
+
+/// How many bytes may be read at once, and whether they are urgent. `None`: none are there.
+///
+/// A read stops before an urgent byte, but one that begins there takes it along with what follows.
+/// So of a program that sends such bytes only as much is read as lay there when the next byte was
+/// looked at: what comes in between cannot be taken unseen.
+fn up_to_mark(session: &Session) -> Option<(usize, bool)> {
+    if !session.marks {
+        return Some((usize::MAX, false));
+    }
+    match unix::waiting(&session.fd) {
+        // The end is still to be read; nothing can come before it any more.
+        0 if session.ending => Some((1, false)),
+        0 => None,
+        _ if unix::at_mark(&session.fd) => Some((1, true)),
+        n => Some((n as usize, false)),
+    }
 }

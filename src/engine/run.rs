@@ -103,6 +103,10 @@ impl Engine {
                 let Some(session) = self.sessions.get_mut(key) else { return };
                 let ended = EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP;
                 session.read_on |= flags.intersects(ended | EventFlags::PRI);
+                session.ending |= flags.intersects(ended);
+                if flags.contains(EventFlags::PRI) && !session.marks {
+                    session.watch_marks();
+                }
                 session.readable |= flags.intersects(EventFlags::IN | ended);
                 session.writable |= flags.intersects(EventFlags::OUT | ended);
                 session.hung_up |= flags.contains(EventFlags::HUP);

@@ -1,6 +1,7 @@
 //! A session: one wire connection, from the engine's side. On one hand the stack's connection, on
 //! the other the unix socket to the program.
 use super::slab::{Key, Slab};
+use super::unix;
 use crate::base::{FourTuple, Instant};
 use crate::host::unix::PeerCred;
 use crate::stack::ConnId;
@@ -69,6 +70,12 @@ pub struct Session {
     /// A short read is no proof that there is nothing more: the program has closed (the end is yet
     /// to be read), or sent urgent data (a read stops there).
     pub read_on: bool,
+    /// The program sends urgent data: its socket is read up to each mark.
+    pub marks: bool,
+    /// The kernel's unix sockets know urgent data.
+    pub takes_urgent: bool,
+    /// The poller has reported an end: the program has closed, or will write no more.
+    pub ending: bool,
     /// The poller has reported that the program closed both directions.
     pub hung_up: bool,
     /// All that the program wrote has been taken, and no more will come.
@@ -96,6 +103,9 @@ impl Session {
             readable: true,
             writable: true,
             read_on: false,
+            marks: false,
+            takes_urgent: true,
+            ending: false,
             hung_up: false,
             program_ended: false,
             deaf: false,
@@ -103,6 +113,14 @@ impl Session {
             reset_at_end: false,
             queued: false,
         }
+    }
+}
+
+impl Session {
+    /// From now on the program may send urgent data: each urgent byte is to be found where it
+    /// stands among the others.
+    pub fn watch_marks(&mut self) {
+        self.marks = unix::keep_urgent_in_line(&self.fd).is_ok();
     }
 }
 

@@ -76,6 +76,21 @@ pub fn waiting(fd: &OwnedFd) -> u32 {
     rustix::io::ioctl_fionread(fd).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX))
 }
 
+/// Urgent bytes are read where they stand (`SO_OOBINLINE`), and a read stops before each.
+pub fn keep_urgent_in_line(fd: &OwnedFd) -> Result<(), Errno> {
+    host::option::set_int(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_OOBINLINE, 1)
+}
+
+/// Whether the next byte is an urgent one (`SIOCATMARK`).
+pub fn at_mark(fd: &OwnedFd) -> bool {
+    host::unix::at_mark(fd.as_raw_fd())
+}
+
+/// Gives one urgent byte.
+pub fn write_urgent(fd: &OwnedFd, byte: u8) -> Result<usize, Errno> {
+    net::send(fd, &[byte], SendFlags::NOSIGNAL | SendFlags::DONTWAIT | SendFlags::OOB)
+}
+
 /// Takes bytes into up to two places. Descriptors that a program may have sent along are dropped.
 pub fn read_vectored(fd: &OwnedFd, parts: [&mut [u8]; 2]) -> Result<usize, Errno> {
     let [first, second] = parts;

@@ -126,6 +126,14 @@ pub fn shutdown(fd: Raw, how: i32) -> Result<(), Errno> {
     unsafe { call!(libc::SYS_shutdown, fd, how) }.map(drop)
 }
 
+/// sockatmark(3): whether the next byte is an urgent one. Nothing to be asked: no.
+pub fn at_mark(fd: Raw) -> bool {
+    const SIOCATMARK: usize = 0x8905;
+    let mut answer: libc::c_int = 0;
+    // SAFETY: the kernel writes an int to `answer`.
+    unsafe { call!(libc::SYS_ioctl, fd, SIOCATMARK, &raw mut answer) }.is_ok() && answer != 0
+}
+
 /// getsockname(2).
 pub fn local_address(fd: Raw) -> Result<Address, Errno> {
     let mut address = Address::buffer();

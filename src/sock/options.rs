@@ -181,6 +181,11 @@ fn keep(sock: &mut Sock, level: i32, name: i32, words: &[u32]) -> Result<(), Err
     annex.store(sock)
 }
 
+/// Tells the engine of something that is no option of the program's.
+pub fn announce(sock: &Sock, kind: OptionKind) {
+    let _ = tell_engine(sock, kind, 1);
+}
+
 /// Tells the engine, if it holds the other end. An engine that has gone ends the connection anyway.
 fn tell_engine(sock: &Sock, kind: OptionKind, value: u32) -> Result<(), Errno> {
     if sock.has(Tag::DGRAM) || !sock.has(Tag::WIRE) {

@@ -1,7 +1,9 @@
 //! Sending and receiving on streams. The kernel does it; here is what to make of an answer that
 //! TCP would not have given.
 use super::class::{self, Class};
+use super::control::OptionKind;
 use super::object::Sock;
+use super::options;
 use super::stream_error;
 use super::tag::Tag;
 use crate::host::{
@@ -18,10 +20,24 @@ const DISCARD: usize = 16 * 1024;
 /// send(2), write(2), sendmsg(2) on a descriptor whose class is stream.
 #[inline]
 pub fn send(fd: Raw, payload: Payload, control: UserSlice, flags: i32) -> Result<usize, Errno> {
+    if flags & libc::MSG_OOB != 0 {
+        announce_urgent(fd);
+    }
     match message::send(fd, payload, None, control, flags | libc::MSG_NOSIGNAL) {
         Ok(sent) => Ok(sent),
         Err(Errno::AGAIN) => Err(Errno::AGAIN),
         Err(errno) => not_sent(fd, payload, flags, errno),
+    }
+}
+
+/// The engine finds an urgent byte where it stands only if it looks for it: it is told once, before
+/// the first.
+#[cold]
+fn announce_urgent(fd: Raw) {
+    let Some(mut sock) = Sock::of(fd) else { return };
+    if sock.has(Tag::WIRE) && !sock.has(Tag::URGENT) {
+        sock.add(Tag::URGENT);
+        options::announce(&sock, OptionKind::Urgent);
     }
 }
 

@@ -64,6 +64,8 @@ impl Tag {
         /// `SO_LINGER`,
         /// `SO_RCVTIMEO`, `SO_SNDBUF`, ...).
         OPTIONS = 19;
+        /// The engine knows that urgent data may come (`MSG_OOB`).
+        URGENT = 20;
     }
 
     const ERROR_SHIFT: u32 = 32;

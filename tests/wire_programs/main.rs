@@ -28,6 +28,7 @@ mod errors;
 mod iperf;
 mod streams;
 mod tap;
+mod urgent;
 mod web;
 
 /// Who listens.

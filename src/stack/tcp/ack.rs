@@ -60,6 +60,7 @@ impl Conn {
         self.tx.una = segment.ack;
         // Kept close, or it would look later again after 2^31 bytes.
         self.tx.small_end = self.tx.small_end.later(self.tx.una);
+        self.tx.up = self.tx.up.later(self.tx.una);
         let bytes = segment.ack.earlier(self.data_end()).past(self.tx.base);
         self.tx.ring.consume(bytes as usize);
         self.tx.base += bytes;

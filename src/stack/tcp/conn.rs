@@ -33,6 +33,8 @@ pub(super) struct Segment<'a> {
     pub flags: Flags,
     /// As sent, not scaled.
     pub window: u16,
+    /// SEG.UP, as sent.
+    pub urgent: u16,
     pub options: Options,
     pub payload: &'a [u8],
 }
@@ -59,6 +61,8 @@ pub(super) struct SendSide {
     pub una: Seq,
     /// Highest sequence number sent, plus 1. Never goes back.
     pub nxt: Seq,
+    /// SND.UP: the byte behind the urgent one; not after `una` if there is none.
+    pub up: Seq,
     /// SND.WND, bytes.
     pub wnd: u32,
     pub wl1: Seq,
@@ -84,6 +88,8 @@ pub(super) struct SendSide {
     pub syn_due: bool,
     /// A probe (keep-alive or zero window) is to be sent now.
     pub probe_due: bool,
+    /// Before it, one that tells of urgent data.
+    pub urgent_probe_due: bool,
     /// The persist timer says: send what fits the window, however little.
     pub override_due: bool,
     /// The cork has been in for too long.
@@ -112,6 +118,8 @@ pub(super) struct ReceiveSide {
     /// In-order unread bytes; the last of them is `nxt - 1` (before a FIN).
     pub ring: Ring,
     pub reassembly: Reassembly,
+    /// RCV.UP: where the peer's urgent byte stands, until it is read.
+    pub urgent: Option<Seq>,
     /// Where the peer's FIN stands, once seen.
     pub fin: Option<Seq>,
     /// The FIN is in and so is all before it.
@@ -436,6 +444,7 @@ impl SendSide {
             iss,
             una: iss,
             nxt: iss,
+            up: iss,
             wnd: 0,
             wl1: Seq(0),
             wl2: Seq(0),
@@ -450,6 +459,7 @@ impl SendSide {
             delivered: false,
             syn_due: false,
             probe_due: false,
+            urgent_probe_due: false,
             override_due: false,
             uncork: false,
             small_end: iss,
@@ -471,6 +481,7 @@ impl ReceiveSide {
             shift: 0,
             ring: Ring::default(),
             reassembly: Reassembly::default(),
+            urgent: None,
             fin: None,
             closed: false,
             limit: RECEIVE_LIMIT_FIRST.min(buffer),

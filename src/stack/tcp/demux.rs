@@ -30,6 +30,7 @@ impl Tcp {
             ack: Seq(header.ack),
             flags: header.flags,
             window: header.window,
+            urgent: header.urgent,
             options: header.options,
             payload,
         };

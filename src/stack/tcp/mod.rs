@@ -13,6 +13,7 @@
 //! | `listen`, `handshake` | opening |
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
 //! | `receive`, `reassembly`, `window` | data in, the window offered, ACKs owed |
+//! | `urgent` | the urgent pointer, both ways |
 //! | `ack`, `rtt`, `recovery`, `sack`, `congestion/` | what ACKs tell, and what follows |
 //! | `send`, `retransmit`, `timers`, `keepalive` | what leaves when |
 //! | `close`, `reset`, `icmp` | how it ends |
@@ -51,6 +52,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod urgent;
 mod window;
 
 pub use api::*;

@@ -104,6 +104,7 @@ impl Conn {
             self.tx.override_due = true;
         } else {
             self.tx.probe_due = true;
+            self.tx.urgent_probe_due = self.urges();
         }
         self.rtt.back_off();
         self.timers.set(Timer::Persist, cx.now + self.bounded_rto(cx));

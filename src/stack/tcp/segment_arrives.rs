@@ -50,10 +50,11 @@ impl Conn {
         self.check_sequence(&mut segment)?; // first
         self.check_reset(&segment)?; // second; the third, security, is not for us
         self.check_syn(&segment)?; // fourth
+        let began = segment.seq;
         self.trim(&mut segment);
         self.note_timestamp(cx, &segment);
         self.check_ack(cx, &segment)?; // fifth
-        // Sixth: urgent data stays in line (SO_OOBINLINE); the pointer is not followed.
+        self.take_urgent(began, &segment); // sixth
         self.take_data(cx, &segment); // seventh
         self.take_fin(cx, &segment); // eighth
         Ok(())

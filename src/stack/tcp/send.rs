@@ -206,7 +206,8 @@ impl Conn {
     /// Nagle's algorithm (RFC 9293 3.7.4) in Minshall's variant, as Linux: wait only while another
     /// small segment is outstanding. `TCP_CORK` waits anyway, up to 200 ms.
     fn tail_may_go(&mut self, cx: &Cx<'_>) -> bool {
-        if self.state.has_fin() {
+        // Linux tcp_nagle_test: neither the end nor urgent data waits.
+        if self.state.has_fin() || self.urges() {
             return true;
         }
         if self.options.cork && !self.tx.uncork {
@@ -222,6 +223,13 @@ impl Conn {
     /// A zero window or keep-alive probe: nothing new, one below what the peer expects, so that it
     /// must answer (Linux `tcp_xmit_probe_skb`; RFC 9293 3.8.6.1 would send a byte).
     fn transmit_probe(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        if core::mem::take(&mut self.tx.urgent_probe_due) && self.urges() {
+            // RFC 9293 3.8.5: the pointer goes even into a closed window (Linux tcp_write_wakeup).
+            let options = self.options_now(cx);
+            let piece = Piece { seq: self.tx.una, len: 0, flags: Flags(0), mss: 0 };
+            self.emit(cx, out, piece, options);
+            return true;
+        }
         if !core::mem::take(&mut self.tx.probe_due) {
             return false;
         }
@@ -274,6 +282,11 @@ impl Conn {
 
     /// Payload of the largest segment or super-segment.
     fn burst(&self, mss: u32) -> u32 {
+        if self.urges() {
+            // The pointer counts from each segment's own beginning: a link that cuts would repeat
+            // the first one's.
+            return mss;
+        }
         let packet = self.path.tso_max.min(IP_PACKET_MAX as u32);
         // Headers with all options, so that no option decides about the packet's length.
         let payload = packet.saturating_sub(self.headers() + 40);
@@ -312,14 +325,16 @@ impl Conn {
     fn emit(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut, piece: Piece, options: Options) {
         let syn = piece.flags.has(Flags::SYN);
         let ack = self.state != State::SynSent;
+        let urgent = if syn { None } else { self.urgent_pointer(piece.seq) };
+        let flags = if ack { piece.flags.with(Flags::ACK) } else { piece.flags };
         let header = TcpHeader {
             source: self.tuple.local.port(),
             destination: self.tuple.remote.port(),
             seq: piece.seq.0,
             ack: if ack { self.rx.nxt.0 } else { 0 },
-            flags: if ack { piece.flags.with(Flags::ACK) } else { piece.flags },
+            flags: if urgent.is_some() { flags.with(Flags::URG) } else { flags },
             window: if syn { self.rx.first_edge() } else { self.rx.advance_edge() },
-            urgent: 0,
+            urgent: urgent.unwrap_or(0),
             options,
         };
         out.tuple = self.tuple;

@@ -61,6 +61,7 @@ impl ReceiveSide {
 impl Conn {
     /// The program has read `count` bytes.
     pub fn on_read(&mut self, cx: &Cx<'_>, count: usize) {
+        self.forget_urgent();
         let rx = &mut self.rx;
         rx.read_since = rx.read_since.saturating_add(count as u32);
         let most = u32::try_from(cx.config.receive_buffer).unwrap_or(u32::MAX).min(1 << 30);

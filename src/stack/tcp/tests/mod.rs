@@ -11,3 +11,4 @@ mod script;
 mod sending;
 mod sim;
 mod timeouts;
+mod urgent;

@@ -10,6 +10,7 @@ pub const S: Flags = Flags::SYN;
 pub const R: Flags = Flags::RST;
 pub const P: Flags = Flags::PSH;
 pub const A: Flags = Flags::ACK;
+pub const U: Flags = Flags::URG;
 /// The peer's initial sequence number.
 pub const THEIRS: u32 = 0xffff_ff00;
 pub const LISTEN: u16 = 80;
@@ -49,6 +50,8 @@ pub struct Script {
     /// The peer's next sequence number, relative to its ISN.
     pub theirs: u32,
     pub window: u16,
+    /// The urgent pointer of the peer's segments.
+    pub urgent: u16,
     /// TSval of the peer if it uses timestamps.
     pub stamp: Option<u32>,
     pub last_stamp: u32,
@@ -66,6 +69,7 @@ impl Script {
             ours: 0,
             theirs: 0,
             window: 50_000,
+            urgent: 0,
             stamp: None,
             last_stamp: 0,
         }
@@ -96,7 +100,7 @@ impl Script {
             ack: if flags.has(A) { self.ours.wrapping_add(ack) } else { 0 },
             flags,
             window: self.window,
-            urgent: 0,
+            urgent: self.urgent,
             options: o,
         };
         let mut bytes = Vec::new();
