@@ -108,6 +108,7 @@ fn tcp_config(given: &TcpDefaults) -> TcpConfig {
         fin_wait2: given.fin_wait2.unwrap_or(own.fin_wait2),
         window_scaling: given.window_scaling.unwrap_or(own.window_scaling),
         timestamps: given.timestamps.unwrap_or(own.timestamps),
+        sack: given.sack.unwrap_or(own.sack),
         congestion: given.congestion.clone().unwrap_or(own.congestion),
         initial_window: given.initial_window.unwrap_or(own.initial_window),
         initial_ssthresh: given.initial_ssthresh.unwrap_or(own.initial_ssthresh),

@@ -3,7 +3,7 @@
 //! wrappers that must see what a wire would carry.
 use super::{Medium, TxFrame, TxOffload};
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
-use crate::wire::{checksum, ethernet, protocol};
+use crate::wire::{checksum, ethernet, protocol, udp};
 
 /// TCP flags that only the last segment of a super-segment keeps: FIN and PSH.
 const LAST_ONLY: u8 = 0x09;
@@ -138,12 +138,14 @@ fn store_checksum(frame: &mut [u8], layout: &Layout) {
     let (src, dst) = layout.addresses(frame);
     let packet = &frame[layout.transport..layout.end];
     let sum = checksum::pseudo_header(src, dst, layout.protocol, packet.len()).bytes(packet);
-    // RFC 768: a computed zero is sent as all ones. To TCP both are the same number.
-    let sum = match sum.finish() {
-        0 => 0xffff,
-        sum => sum,
-    };
+    let sum = no_zero(sum.finish(), layout.protocol == protocol::UDP);
     frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// RFC 768: a computed zero is sent as all ones, since zero says that there is none. In UDP only:
+/// elsewhere all ones would be the wrong one of two equal numbers (RFC 1624 3).
+fn no_zero(sum: u16, udp: bool) -> u16 {
+    if udp && sum == 0 { 0xffff } else { sum }
 }
 
 /// Completes a checksum as `offload` says: the field holds the pseudo-header sum.
@@ -153,10 +155,9 @@ fn finish_partial(frame: &mut [u8], offload: &TxOffload) {
     if start > frame.len() || at + 2 > frame.len() {
         return;
     }
-    let sum = match checksum::of(&frame[start..]) {
-        0 => 0xffff,
-        sum => sum,
-    };
+    // No other protocol has its checksum there.
+    let udp = usize::from(offload.checksum_offset) == udp::CHECKSUM_OFFSET;
+    let sum = no_zero(checksum::of(&frame[start..]), udp);
     frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
 }
 

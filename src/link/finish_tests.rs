@@ -180,3 +180,22 @@ proptest! {
         }
     }
 }
+
+/// RFC 768 and RFC 1624 3: a sum of zero is all ones in UDP, and stays zero in TCP.
+#[test]
+fn a_sum_of_zero() {
+    for udp in [true, false] {
+        let frame = if udp { udp_frame(&[0; 2]) } else { tcp_frame(false, &[0; 2]) };
+        let at = 34 + if udp { 6 } else { 16 };
+        // What is missing to zero is put into the payload.
+        let mut whole = frame.clone();
+        complete_checksum(&mut whole, Medium::Ethernet);
+        let sum: [u8; 2] = whole[at..at + 2].try_into().unwrap();
+        let end = whole.len();
+        whole[end - 2..].copy_from_slice(&sum);
+        complete_checksum(&mut whole, Medium::Ethernet);
+        let expected = if udp { [0xff; 2] } else { [0; 2] };
+        assert_eq!(whole[at..at + 2], expected);
+        payload_if_right(&whole);
+    }
+}

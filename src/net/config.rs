@@ -70,6 +70,8 @@ pub struct TcpDefaults {
     pub window_scaling: Option<bool>,
     /// Offer timestamps (RFC 7323).
     pub timestamps: Option<bool>,
+    /// Offer selective acknowledgments (RFC 2018).
+    pub sack: Option<bool>,
     /// Congestion control, by name.
     pub congestion: Option<String>,
     /// The initial congestion window, segments.

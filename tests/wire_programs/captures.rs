@@ -6,7 +6,7 @@ use crate::{Listener, assert_whole, both_ends, need, need_root};
 use std::path::Path;
 
 /// Packets in a capture that `filter` finds, one line each.
-fn find(host: &Host, capture: &Path, filter: &str) -> Vec<String> {
+pub fn find(host: &Host, capture: &Path, filter: &str) -> Vec<String> {
     let mut argv = vec!["tshark", "-n", "-r", capture.to_str().unwrap(), "-Y", filter];
     for check in ["tcp.check_checksum:TRUE", "ip.check_checksum:TRUE", "udp.check_checksum:TRUE"] {
         argv.extend(["-o", check]);
@@ -19,15 +19,20 @@ fn find(host: &Host, capture: &Path, filter: &str) -> Vec<String> {
     said.lines().map(str::to_owned).collect()
 }
 
+/// Packets that are malformed or whose checksum is wrong.
+pub fn objections(host: &Host, capture: &Path) -> Vec<String> {
+    // A checksum's status is 0 when it is wrong.
+    let bad = "_ws.malformed || tcp.checksum.status == 0 || udp.checksum.status == 0 || \
+               ip.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0";
+    find(host, capture, bad)
+}
+
 /// Asserts that tshark has nothing to say against a capture that holds TCP, UDP and ICMP.
 pub fn assert_clean(host: &Host, capture: &Path) {
     for protocol in ["tcp", "udp", "icmp", "icmpv6", "arp"] {
         assert!(!find(host, capture, protocol).is_empty(), "no {protocol} in the capture");
     }
-    // A checksum's status is 0 when it is wrong.
-    let bad = "_ws.malformed || tcp.checksum.status == 0 || udp.checksum.status == 0 || \
-               ip.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0";
-    let found = find(host, capture, bad);
+    let found = objections(host, capture);
     assert!(found.is_empty(), "tshark objects to:\n{}", found.join("\n"));
 }
 

@@ -26,6 +26,7 @@ mod data;
 mod echo;
 mod errors;
 mod iperf;
+mod peers;
 mod streams;
 mod tap;
 mod urgent;

@@ -24,6 +24,8 @@ pub struct TcpConfig {
     pub window_scaling: bool,
     /// Offer timestamps (RFC 7323).
     pub timestamps: bool,
+    /// Offer selective acknowledgments (RFC 2018).
+    pub sack: bool,
     /// Congestion control, one of `base::congestion::NAMES`.
     pub congestion: String,
     /// The initial window, segments; 0 for RFC 6928's ten.
@@ -289,6 +291,7 @@ impl Default for TcpConfig {
             fin_wait2: Duration::from_secs(60),
             window_scaling: true,
             timestamps: true,
+            sack: true,
             teaching: Teaching::default(),
             congestion: String::from(crate::base::congestion::DEFAULT),
             initial_window: 0,

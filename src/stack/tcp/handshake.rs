@@ -97,7 +97,7 @@ impl Conn {
             self.tx.shift = shift.min(WINDOW_SHIFT_MAX);
             self.rx.shift = shift_for(cx.config);
         }
-        self.sack = options.sack_permitted;
+        self.sack = options.sack_permitted && cx.config.sack;
         if let Some((value, _)) = options.timestamps.filter(|_| cx.config.timestamps) {
             self.stamps.on = true;
             self.stamps.recent = value;
@@ -118,7 +118,7 @@ impl Conn {
         Options {
             mss: Some(self.mss_option()),
             window_shift: scaling.then(|| shift_for(cx.config)),
-            sack_permitted: !answer || self.sack,
+            sack_permitted: if answer { self.sack } else { cx.config.sack },
             timestamps: stamps.then(|| (self.stamps.value(cx.now), echo)),
             ..Options::default()
         }
