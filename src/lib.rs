@@ -13,6 +13,7 @@
 //! | [`sock`] | socket objects: names, tags, connect, accept, datagrams, options | `base`, `host`, `net` |
 //! | [`abi`] | `extern "C"`: one file per C header | `base`, `host`, `sock` (`net`, `engine` to embed it) |
 //! | [`engine`] | the loop that joins links, stack and socket objects | all but `abi` |
+//! | [`lab`] | the simulator, its experiments and pictures | `base`, `wire`, `stack`, `link` |
 //!
 //! Start reading at [`sock::name`] (how a descriptor describes itself), then [`stack`].
 #![deny(unsafe_code)]
@@ -21,6 +22,7 @@ pub mod abi;
 pub mod base;
 pub mod engine;
 pub mod host;
+pub mod lab;
 pub mod link;
 pub mod net;
 pub mod sock;

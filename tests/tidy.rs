@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("link", &["base", "wire", "host", "net"]),
     ("sock", &["base", "host", "net"]),
     ("abi", &["base", "host", "net", "sock", "engine"]),
+    ("lab", &["base", "wire", "stack", "link"]),
     ("engine", &["base", "wire", "stack", "host", "net", "link", "sock"]),
 ];
 

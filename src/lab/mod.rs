@@ -1,0 +1,10 @@
+//! The laboratory: real stacks in a simulated network, under a virtual clock, and pictures of what
+//! they do.
+//!
+//! | folder | what |
+//! |---|---|
+//! | [`sim`] | hosts, routers, links with faults, programs, and the record of a run |
+//!
+//! Everything is a pure function of parameters and a seed: nothing here reads a clock, a file or
+//! entropy. Whoever calls (the tool, a test) prints and writes.
+pub mod sim;

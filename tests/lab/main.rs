@@ -1,0 +1,2 @@
+//! The laboratory: random networks, the numbers of textbooks, the table of goodput, the pictures.
+mod random;
