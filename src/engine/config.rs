@@ -2,8 +2,8 @@
 use crate::base::{Cidr, MacAddr, addr::IpAddr, time::Duration};
 use crate::link::{self, Link};
 use crate::net::brief::Brief;
-use crate::net::config::{NetConfig, TcpDefaults};
-use crate::stack::tcp::TcpConfig;
+use crate::net::config::{self, NetConfig, TcpDefaults};
+use crate::stack::tcp::{Ecn, TcpConfig};
 
 /// One link of the net and its place in the stack.
 pub struct EngineInterface {
@@ -110,6 +110,11 @@ fn tcp_config(given: &TcpDefaults) -> TcpConfig {
         timestamps: given.timestamps.unwrap_or(own.timestamps),
         sack: given.sack.unwrap_or(own.sack),
         congestion: given.congestion.clone().unwrap_or(own.congestion),
+        ecn: given.ecn.map_or(own.ecn, |ecn| match ecn {
+            config::Ecn::Off => Ecn::Off,
+            config::Ecn::Accept => Ecn::Accept,
+            config::Ecn::On => Ecn::On,
+        }),
         initial_window: given.initial_window.unwrap_or(own.initial_window),
         initial_ssthresh: given.initial_ssthresh.unwrap_or(own.initial_ssthresh),
         ..own

@@ -47,6 +47,17 @@ pub struct RouteConfig {
     pub via: Option<IpAddr>,
 }
 
+/// Explicit congestion notification (RFC 3168), Linux's `tcp_ecn`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ecn {
+    /// Nobody asks for it.
+    Off,
+    /// The peer may.
+    Accept,
+    /// We do.
+    On,
+}
+
 /// The `[tcp]` table: what is not given is the stack's own default.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct TcpDefaults {
@@ -74,6 +85,8 @@ pub struct TcpDefaults {
     pub sack: Option<bool>,
     /// Congestion control, by name.
     pub congestion: Option<String>,
+    /// Who may ask for explicit congestion notification.
+    pub ecn: Option<Ecn>,
     /// The initial congestion window, segments.
     pub initial_window: Option<u32>,
     /// The initial slow start threshold, bytes.

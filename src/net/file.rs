@@ -4,7 +4,7 @@
 //! Deserialisation alone cannot say where in the file a gateway lies that no link can reach, so it
 //! only gives [`Raw`] with the place of every value (`Spanned`); the rest is done by hand.
 use super::brief::{LOCAL, Loopback, Outside, Users, is_net_name};
-use super::config::{LinkConfig, NetConfig, RouteConfig, TcpDefaults};
+use super::config::{Ecn, LinkConfig, NetConfig, RouteConfig, TcpDefaults};
 use super::link_spec::{DEVICES, KEYS, LinkSpec};
 use super::units::{Size, Time};
 use crate::base::Cidr;
@@ -141,6 +141,7 @@ struct RawTcp {
     timestamps: Option<bool>,
     sack: Option<bool>,
     congestion: Option<Spanned<String>>,
+    ecn: Option<Spanned<String>>,
     initial_window: Option<Spanned<u32>>,
     initial_ssthresh: Option<Size>,
 }
@@ -270,9 +271,22 @@ fn tcp(raw: RawTcp) -> Checked<TcpDefaults> {
         timestamps: raw.timestamps,
         sack: raw.sack,
         congestion: raw.congestion.map(Spanned::into_inner),
+        ecn: raw.ecn.map(ecn).transpose()?,
         initial_window: raw.initial_window.map(Spanned::into_inner),
         initial_ssthresh: raw.initial_ssthresh.map(bytes),
     })
+}
+
+fn ecn(text: Spanned<String>) -> Checked<Ecn> {
+    match text.as_ref().as_str() {
+        "off" => Ok(Ecn::Off),
+        "accept" => Ok(Ecn::Accept),
+        "on" => Ok(Ecn::On),
+        other => {
+            let why = format!("ecn is \"off\", \"accept\" or \"on\", not {other:?}");
+            Err(Wrong(text.span(), why))
+        }
+    }
 }
 
 /// A link as it was read, before routes are checked.

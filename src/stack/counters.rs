@@ -57,6 +57,8 @@ counters! {
     FragmentDuplicate = "drop_fragment_duplicate",
     /// Too many fragments, datagrams or bytes under reassembly.
     FragmentLimit = "drop_fragment_limit",
+    /// Fragments with ECT and without in one datagram (RFC 3168 5.3).
+    FragmentEcn = "drop_fragment_ecn",
     /// Not complete in time.
     FragmentTimeout = "drop_fragment_timeout",
     /// Packets cut into fragments.

@@ -32,6 +32,10 @@ impl Flags {
     pub const ACK: Flags = Flags(0x10);
     /// The urgent pointer is significant.
     pub const URG: Flags = Flags(0x20);
+    /// The network was congested (RFC 3168).
+    pub const ECE: Flags = Flags(0x40);
+    /// The congestion window was reduced (RFC 3168).
+    pub const CWR: Flags = Flags(0x80);
 
     /// All bits of `other` are set.
     pub const fn has(self, other: Flags) -> bool {
@@ -46,12 +50,14 @@ impl Flags {
 impl fmt::Debug for Flags {
     /// As tcpdump writes them: `S.` is SYN and ACK.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [(Flags, &str); 6] = [
+        const NAMES: [(Flags, &str); 8] = [
             (Flags::SYN, "S"),
             (Flags::FIN, "F"),
             (Flags::RST, "R"),
             (Flags::PSH, "P"),
             (Flags::URG, "U"),
+            (Flags::ECE, "E"),
+            (Flags::CWR, "W"),
             (Flags::ACK, "."),
         ];
         for (flag, name) in NAMES {

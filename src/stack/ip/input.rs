@@ -238,6 +238,7 @@ impl Stack {
             payload: packet.payload(),
             interface: packet.interface,
             unicast: packet.unicast,
+            tos: packet.tos,
         };
         match self.reassembly.insert(now, &fragment) {
             Fate::Kept => None,
@@ -297,7 +298,7 @@ fn received_whole<'a>(whole: &'a Assembled, last: &Received<'_>) -> Received<'a>
         dst: last.dst,
         protocol: whole.protocol,
         ttl: last.ttl,
-        tos: last.tos,
+        tos: whole.tos,
         unicast: whole.unicast,
         // A link that trusts a fragment does not know the sum of the whole, unless it is our own.
         checksum: match whole.interface {

@@ -17,6 +17,11 @@ const fn lifetime(key: &Key) -> Duration {
     if key.src.is_ipv4() { Duration::from_secs(30) } else { Duration::from_secs(60) }
 }
 
+/// The ECN field, and its value "congestion experienced" (RFC 3168 5).
+const CE: u8 = 3;
+/// The bit of "not ECN-capable" among the codepoints seen.
+const NOT_ECT: u8 = 1;
+
 /// What fragments of one datagram have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::stack) struct Key {
@@ -49,6 +54,8 @@ pub(in crate::stack) struct Fragment<'a> {
     pub interface: IfIndex,
     /// As [`super::Received::unicast`].
     pub unicast: bool,
+    /// As [`super::Received::tos`].
+    pub tos: u8,
 }
 
 /// A datagram put together, or given up.
@@ -66,6 +73,8 @@ pub(in crate::stack) struct Assembled {
     pub interface: IfIndex,
     /// To us alone.
     pub unicast: bool,
+    /// Type of service or traffic class: the first fragment's, and the mark of any.
+    pub tos: u8,
 }
 
 #[derive(Debug)]
@@ -83,6 +92,10 @@ struct Datagram {
     total: Option<usize>,
     interface: IfIndex,
     unicast: bool,
+    /// Of the first fragment.
+    tos: u8,
+    /// Which of the four ECN codepoints fragments had, a bit each.
+    ecn: u8,
     /// Overlapping: wait for the end of time.
     dead: bool,
 }
@@ -131,7 +144,13 @@ impl Reassembly {
             self.shrink_to_limit(fragment.key);
             return Fate::Kept;
         }
-        Fate::Complete(self.remove(at).assemble())
+        let whole = self.remove(at);
+        // RFC 3168 5.3: fragments with ECT and without do not belong together (Linux
+        // `ip_frag_ecn_table`).
+        if whole.ecn & NOT_ECT != 0 && whole.ecn != NOT_ECT {
+            return Fate::Dropped(Count::FragmentEcn);
+        }
+        Fate::Complete(whole.assemble())
     }
     /// Gives up the first datagram whose time is over at `now`.
     pub fn expire(&mut self, now: Instant) -> Option<Assembled> {
@@ -158,6 +177,8 @@ impl Reassembly {
             total: None,
             interface: fragment.interface,
             unicast: fragment.unicast,
+            tos: fragment.tos,
+            ecn: 0,
             dead: false,
         });
         self.datagrams.len() - 1
@@ -210,7 +231,9 @@ impl Datagram {
         self.pieces.insert(at, (start, end));
         self.received += end - start;
         self.total = total;
+        self.ecn |= 1 << (fragment.tos & CE);
         if start == 0 {
+            self.tos = fragment.tos;
             self.head = fragment.head.to_vec();
             self.protocol = fragment.protocol; // RFC 8200 4.5: the first fragment's counts.
         }
@@ -226,11 +249,13 @@ impl Datagram {
         reason
     }
     fn assemble(self) -> Assembled {
-        let Datagram { key, protocol, head, data, interface, unicast, .. } = self;
+        let Datagram { key, protocol, head, data, interface, unicast, tos, ecn, .. } = self;
+        // RFC 3168 5.3: congestion that one fragment met is the datagram's.
+        let tos = if ecn & (1 << CE) != 0 { tos | CE } else { tos };
         let at = head.len();
         let mut packet = head;
         packet.extend_from_slice(&data);
-        Assembled { key, protocol, packet, at, interface, unicast }
+        Assembled { key, protocol, packet, at, interface, unicast, tos }
     }
 }
 
@@ -253,6 +278,7 @@ mod tests {
             payload,
             interface: IfIndex(1),
             unicast: true,
+            tos: 0,
         }
     }
     fn cut(data: &[u8], size: usize) -> Vec<(usize, bool, &[u8])> {
@@ -356,6 +382,35 @@ mod tests {
             assert!(matches!(fate, Fate::Dropped(Count::FragmentMalformed)), "{fate:?}");
         }
         assert!(table.datagrams.is_empty());
+    }
+
+    /// RFC 3168 5.3: a mark on any fragment is one on the datagram; marked ones and others that are
+    /// not ECN-capable give none at all.
+    #[test]
+    fn marks_of_fragments() {
+        const ECT: u8 = 0xb8 | 2;
+        for (tos, expected) in [
+            ([ECT, ECT, ECT], Some(ECT)),
+            ([ECT, 0xb8 | CE, ECT], Some(0xb8 | CE)),
+            ([0xb8 | CE, ECT, ECT], Some(0xb8 | CE)),
+            ([0xb8, 0xb8, 0xb8], Some(0xb8)),
+            ([0xb8, 0xb8, 0xb8 | CE], None),
+            ([ECT, 0xb8, ECT], None),
+        ] {
+            let mut table = Reassembly::default();
+            let mut fate = Fate::Kept;
+            for (i, tos) in tos.into_iter().enumerate() {
+                let piece = fragment(1, i * 8, i < 2, &[1; 8]);
+                fate = table.insert(Instant::ZERO, &Fragment { tos, ..piece });
+            }
+            let got = match fate {
+                Fate::Complete(whole) => Some(whole.tos),
+                Fate::Dropped(Count::FragmentEcn) => None,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(got, expected, "{tos:?}");
+            assert_eq!((table.bytes, table.datagrams.len()), (0, 0));
+        }
     }
 
     #[test]

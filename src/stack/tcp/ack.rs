@@ -44,6 +44,7 @@ impl Conn {
             && flight > 0
             && if self.sack { news } else { bare && same_window };
         self.take_window(segment);
+        self.ecn_take_ack(cx, segment, acked, flight);
         if acked > 0 {
             let echo = segment.options.timestamps.filter(|_| self.stamps.on).map(|t| t.1);
             self.undo_if_spurious(echo);

@@ -28,12 +28,26 @@ pub struct TcpConfig {
     pub sack: bool,
     /// Congestion control, one of `base::congestion::NAMES`.
     pub congestion: String,
+    /// Explicit congestion notification.
+    pub ecn: Ecn,
     /// The initial window, segments; 0 for RFC 6928's ten.
     pub initial_window: u32,
     /// The initial slow start threshold, bytes; 0 for none.
     pub initial_ssthresh: u32,
     /// Departures from the rules; none by default, and no net can ask for them.
     pub teaching: Teaching,
+}
+
+/// Who may ask for explicit congestion notification (RFC 3168; Linux `tcp_ecn`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ecn {
+    /// Nobody (0).
+    Off,
+    /// The peer (2).
+    #[default]
+    Accept,
+    /// Both: our SYNs offer it (1).
+    On,
 }
 
 /// Departures from the rules, for experiments that show what the rules are for.
@@ -294,6 +308,7 @@ impl Default for TcpConfig {
             sack: true,
             teaching: Teaching::default(),
             congestion: String::from(crate::base::congestion::DEFAULT),
+            ecn: Ecn::default(),
             initial_window: 0,
             initial_ssthresh: 0,
         }

@@ -5,6 +5,7 @@ use super::chrono::Chrono;
 use super::congestion::{self, Congestion, Start};
 use super::counters::{Count, Counters};
 use super::dsack::Duplicates;
+use super::ecn::Ecn;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::reset::{Replies, Reply};
@@ -37,6 +38,8 @@ pub(super) struct Segment<'a> {
     pub urgent: u16,
     pub options: Options,
     pub payload: &'a [u8],
+    /// Type of service of its packet, ECN bits included.
+    pub tos: u8,
 }
 
 impl Segment<'_> {
@@ -214,6 +217,7 @@ pub(super) struct Conn {
     pub rtt: Rtt,
     pub cc: Box<dyn Congestion>,
     pub recovery: Recovery,
+    pub ecn: Ecn,
     pub timers: Timers,
     pub stats: Stats,
     pub chrono: Chrono,
@@ -275,6 +279,7 @@ impl Conn {
             rtt: Rtt::new(),
             cc: congestion::by_name(name).unwrap_or_else(congestion::default),
             recovery: Recovery::new(iss),
+            ecn: Ecn::new(),
             timers: Timers::default(),
             stats: Stats { last_ack_in: now, last_data_in: now, ..Stats::default() },
             chrono: Chrono::default(),

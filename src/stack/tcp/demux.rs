@@ -33,6 +33,7 @@ impl Tcp {
             urgent: header.urgent,
             options: header.options,
             payload,
+            tos: meta.tos,
         };
         let mut after = None;
         if let Some(id) = self.table.find(&tuple) {

@@ -98,6 +98,7 @@ impl Conn {
             self.rx.shift = shift_for(cx.config);
         }
         self.sack = options.sack_permitted && cx.config.sack;
+        self.ecn_take_syn(cx, syn);
         if let Some((value, _)) = options.timestamps.filter(|_| cx.config.timestamps) {
             self.stamps.on = true;
             self.stamps.recent = value;

@@ -52,7 +52,9 @@ impl Conn {
             rcv_wscale: self.rx.shift,
             options: u8::from(self.stamps.on)
                 | u8::from(self.sack) << 1
-                | u8::from(self.scaling) << 2,
+                | u8::from(self.scaling) << 2
+                | u8::from(self.ecn.on) << 3
+                | u8::from(self.ecn.seen) << 4,
             rto_us: micros(self.rtt.rto(config)),
             ato_us: micros(super::receive::DELAYED_ACK),
             snd_mss: self.tx.mss.saturating_sub(if self.stamps.on { 12 } else { 0 }),
@@ -77,6 +79,7 @@ impl Conn {
             advmss: self.rx.our_mss,
             rcv_space: self.rx.limit,
             reordering: 3,
+            delivered_ce: u32::try_from(self.ecn.marked_bytes / u64::from(mss)).unwrap_or(u32::MAX),
             pacing_rate: u64::MAX,
             max_pacing_rate: u64::MAX,
             notsent_bytes: self.data_end().past(self.tx.nxt),

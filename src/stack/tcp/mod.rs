@@ -14,7 +14,7 @@
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
 //! | `receive`, `reassembly`, `window` | data in, the window offered, ACKs owed |
 //! | `urgent` | the urgent pointer, both ways |
-//! | `ack`, `rtt`, `recovery`, `sack`, `congestion/` | what ACKs tell, and what follows |
+//! | `ack`, `rtt`, `recovery`, `sack`, `ecn`, `congestion/` | what ACKs tell, and what follows |
 //! | `send`, `retransmit`, `timers`, `keepalive` | what leaves when |
 //! | `close`, `reset`, `icmp` | how it ends |
 //! | `info`, `chrono`, `counters` | what can be seen |
@@ -31,6 +31,7 @@ mod conn;
 mod counters;
 mod demux;
 mod dsack;
+mod ecn;
 mod handshake;
 mod icmp;
 mod info;

@@ -27,6 +27,7 @@ impl Conn {
             self.end_with_reset(cx, None);
             return;
         }
+        self.ecn_take_data(segment);
         let len = segment.payload.len() as u32;
         self.stats.last_data_in = cx.now;
         self.stats.data_segs_in = self.stats.data_segs_in.wrapping_add(1);

@@ -234,6 +234,9 @@ impl Conn {
 
     fn grow(&mut self, cx: &Cx<'_>, bytes: u32, flight: u32) {
         let limited = core::mem::take(&mut self.tx.cwnd_limited);
+        if self.ecn_holds_window() {
+            return;
+        }
         let (now, rtt, mss) = (cx.now, self.rtt.smoothed, self.tx.mss);
         let (rtt_sample, una, nxt) = (self.rtt.last, self.tx.una, self.tx.nxt);
         let acked = Acked { now, bytes, flight, limited, rtt, rtt_sample, una, nxt, mss };
@@ -244,6 +247,7 @@ impl Conn {
     fn enter_fast_recovery(&mut self, cx: &mut Cx<'_>, lost: Option<Seq>) {
         let una = self.tx.una;
         cx.counters.add(Count::FastRecoveries);
+        self.ecn.reduced(self.tx.nxt);
         self.cc.loss_found(cx.now, self.outstanding(), self.tx.mss);
         if !self.cc.fast_recovery() {
             return self.lose_all();

@@ -48,6 +48,7 @@ impl Conn {
         }
         if self.retransmits == 1 {
             // RFC 5681 3.1: ssthresh falls once for one loss, cwnd to one segment.
+            self.ecn.reduced(self.tx.nxt);
             self.cc.timed_out(cx.now, self.outstanding(), self.tx.mss);
         }
         self.lose_all();

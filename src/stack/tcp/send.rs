@@ -8,6 +8,7 @@ use super::api::{SegmentOut, State};
 use super::chrono::Wait;
 use super::conn::{Conn, Cx};
 use super::counters::Count;
+use super::ecn;
 use super::seq::Seq;
 use super::timers::Timer;
 use crate::base::{limits::IP_PACKET_MAX, time::Duration};
@@ -25,6 +26,8 @@ struct Piece {
     seq: Seq,
     len: u32,
     flags: Flags,
+    /// Never sent before.
+    fresh: bool,
     /// Payload of one segment if the link is to cut this one.
     mss: u32,
 }
@@ -81,7 +84,8 @@ impl Conn {
         let options = self.syn_options(cx);
         let flags =
             if self.state == State::SynSent { Flags::SYN } else { Flags::SYN.with(Flags::ACK) };
-        let piece = Piece { seq: self.tx.iss, len: 0, flags, mss: 0 };
+        let flags = flags.with(self.ecn_syn_flags(cx, again));
+        let piece = Piece { seq: self.tx.iss, len: 0, flags, fresh: false, mss: 0 };
         self.emit(cx, out, piece, options);
         true
     }
@@ -115,7 +119,7 @@ impl Conn {
         self.count_again(cx, len, len.div_ceil(mss).max(1));
         self.tx.timed = None;
         self.arm_retransmit(cx);
-        self.emit(cx, out, Piece { seq: from, len, flags, mss }, options);
+        self.emit(cx, out, Piece { seq: from, len, flags, fresh: false, mss }, options);
         true
     }
 
@@ -153,7 +157,7 @@ impl Conn {
         self.tx.last_sent = cx.now;
         self.stats.bytes_sent += u64::from(len);
         self.count_sent(len);
-        self.emit(cx, out, Piece { seq, len, flags, mss }, options);
+        self.emit(cx, out, Piece { seq, len, flags, fresh: true, mss }, options);
         true
     }
 
@@ -226,7 +230,7 @@ impl Conn {
         if core::mem::take(&mut self.tx.urgent_probe_due) && self.urges() {
             // RFC 9293 3.8.5: the pointer goes even into a closed window (Linux tcp_write_wakeup).
             let options = self.options_now(cx);
-            let piece = Piece { seq: self.tx.una, len: 0, flags: Flags(0), mss: 0 };
+            let piece = Piece { seq: self.tx.una, len: 0, flags: Flags(0), fresh: false, mss: 0 };
             self.emit(cx, out, piece, options);
             return true;
         }
@@ -234,7 +238,7 @@ impl Conn {
             return false;
         }
         let options = self.options_now(cx);
-        let piece = Piece { seq: self.tx.una - 1, len: 0, flags: Flags(0), mss: 0 };
+        let piece = Piece { seq: self.tx.una - 1, len: 0, flags: Flags(0), fresh: false, mss: 0 };
         self.emit(cx, out, piece, options);
         true
     }
@@ -246,7 +250,7 @@ impl Conn {
         let options = self.ack_options(cx);
         self.rx.duplicates.reported();
         let owed = self.rx.duplicate_acks;
-        let piece = Piece { seq: self.tx.nxt, len: 0, flags: Flags(0), mss: 0 };
+        let piece = Piece { seq: self.tx.nxt, len: 0, flags: Flags(0), fresh: false, mss: 0 };
         self.emit(cx, out, piece, options);
         if owed > 0 {
             self.rx.duplicate_acks = owed - 1;
@@ -327,6 +331,7 @@ impl Conn {
         let ack = self.state != State::SynSent;
         let urgent = if syn { None } else { self.urgent_pointer(piece.seq) };
         let flags = if ack { piece.flags.with(Flags::ACK) } else { piece.flags };
+        let (flags, ecn) = self.ecn_mark(flags, piece.fresh && piece.len > 0);
         let header = TcpHeader {
             source: self.tuple.local.port(),
             destination: self.tuple.remote.port(),
@@ -341,7 +346,7 @@ impl Conn {
         out.bytes.clear();
         out.header_len = header.emit(&mut out.bytes) as u16;
         out.ttl = self.options.ttl;
-        out.tos = self.options.tos;
+        out.tos = self.options.tos & !ecn::FIELD | ecn;
         out.gso_size = if piece.len > piece.mss { piece.mss as u16 } else { 0 };
         if piece.len > 0 {
             let offset = piece.seq.past(self.tx.base) as usize;

@@ -3,6 +3,7 @@
 mod close;
 mod congestion;
 mod dsack;
+mod ecn;
 mod fuzz;
 mod open;
 mod receiving;

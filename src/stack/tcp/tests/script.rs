@@ -11,6 +11,8 @@ pub const R: Flags = Flags::RST;
 pub const P: Flags = Flags::PSH;
 pub const A: Flags = Flags::ACK;
 pub const U: Flags = Flags::URG;
+pub const E: Flags = Flags::ECE;
+pub const W: Flags = Flags::CWR;
 /// The peer's initial sequence number.
 pub const THEIRS: u32 = 0xffff_ff00;
 pub const LISTEN: u16 = 80;
@@ -36,6 +38,7 @@ pub struct Got {
     pub header: TcpHeader,
     pub payload: Vec<u8>,
     pub gso_size: u16,
+    pub tos: u8,
 }
 
 pub struct Script {
@@ -55,6 +58,8 @@ pub struct Script {
     /// TSval of the peer if it uses timestamps.
     pub stamp: Option<u32>,
     pub last_stamp: u32,
+    /// Type of service of the peer's packets.
+    pub tos: u8,
 }
 
 impl Script {
@@ -72,6 +77,7 @@ impl Script {
             urgent: 0,
             stamp: None,
             last_stamp: 0,
+            tos: 0,
         }
     }
 
@@ -109,7 +115,7 @@ impl Script {
         let meta = SegmentMeta {
             local: self.local.ip(),
             remote: self.remote.ip(),
-            tos: 0,
+            tos: self.tos,
             path: self.path,
         };
         self.tcp.segment_arrives(self.now, &meta, &bytes);
@@ -125,7 +131,7 @@ impl Script {
         if let Some((value, _)) = header.options.timestamps {
             self.last_stamp = value;
         }
-        Some(Got { header, payload: payload.to_vec(), gso_size: out.gso_size })
+        Some(Got { header, payload: payload.to_vec(), gso_size: out.gso_size, tos: out.tos })
     }
 
     /// Expects a segment with exactly these flags, numbers and payload length.

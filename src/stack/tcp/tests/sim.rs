@@ -19,6 +19,8 @@ pub struct Net {
     pub rate: u64,
     /// Bytes that a full link queues before it drops.
     pub queue: u64,
+    /// Chance that a packet of an ECN-capable transport is marked (RFC 3168 5).
+    pub mark: f64,
 }
 
 impl Net {
@@ -31,6 +33,7 @@ impl Net {
             reorder: 0.0,
             rate: 0,
             queue: 1 << 20,
+            mark: 0.0,
         }
     }
 }
@@ -58,7 +61,7 @@ pub struct Sim {
     pub net: Net,
     pub now: Instant,
     rng: Rng,
-    wire: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
+    wire: BTreeMap<(Instant, u64), (usize, u8, Vec<u8>)>,
     busy: [Instant; 2],
     serial: u64,
     pub path: Path,
@@ -108,8 +111,11 @@ impl Sim {
             if !last {
                 bytes[13] &= !0x09;
             }
+            if at > 0 {
+                bytes[13] &= !0x80;
+            }
             bytes.extend_from_slice(&out.bytes[header_len + at..header_len + at + len]);
-            self.fly(from, bytes);
+            self.fly(from, out.tos, bytes);
             at += len;
             if last {
                 return;
@@ -117,11 +123,14 @@ impl Sim {
         }
     }
 
-    fn fly(&mut self, from: usize, bytes: Vec<u8>) {
+    fn fly(&mut self, from: usize, mut tos: u8, bytes: Vec<u8>) {
         self.segments += 1;
         assert!(bytes.len() <= usize::from(self.path.mtu) - 20, "larger than the MTU");
         if self.rng.chance(self.net.loss) {
             return;
+        }
+        if tos & 3 != 0 && self.rng.chance(self.net.mark) {
+            tos |= 3;
         }
         let mut arrival = self.now;
         if self.net.rate > 0 {
@@ -142,17 +151,17 @@ impl Sim {
         arrival = arrival + Duration::from_nanos(self.rng.below(jitter + 1));
         if self.rng.chance(self.net.duplicate) {
             self.serial += 1;
-            self.wire.insert((arrival, self.serial), (1 - from, bytes.clone()));
+            self.wire.insert((arrival, self.serial), (1 - from, tos, bytes.clone()));
         }
         self.serial += 1;
-        self.wire.insert((arrival, self.serial), (1 - from, bytes));
+        self.wire.insert((arrival, self.serial), (1 - from, tos, bytes));
     }
 
-    fn deliver(&mut self, to: usize, bytes: &[u8]) {
+    fn deliver(&mut self, to: usize, tos: u8, bytes: &[u8]) {
         let meta = SegmentMeta {
             local: addr(to as u8 + 1, 0).ip(),
             remote: addr(2 - to as u8, 0).ip(),
-            tos: 0,
+            tos,
             path: self.path,
         };
         self.tcp[to].segment_arrives(self.now, &meta, bytes);
@@ -243,8 +252,8 @@ impl Sim {
         let Some(next) = next else { return false };
         self.now = self.now.max(next);
         while let Some(entry) = self.wire.first_entry().filter(|e| e.key().0 <= self.now) {
-            let (to, bytes) = entry.remove();
-            self.deliver(to, &bytes);
+            let (to, tos, bytes) = entry.remove();
+            self.deliver(to, tos, &bytes);
         }
         for side in 0..2 {
             self.tcp[side].handle_timeout(self.now);
@@ -287,12 +296,15 @@ fn random_run(seed: u64) -> Sim {
     net.reorder = pick(&mut rng, &[0.0, 0.0, 0.01, 0.1]);
     net.rate = pick(&mut rng, &[0.0, 1e6, 1e7, 1e9]) as u64;
     net.queue = 20_000 + rng.below(200_000);
+    net.mark = pick(&mut rng, &[0.0, 0.01, 0.1, 1.0]);
     let config = TcpConfig {
         send_buffer: 1 << (12 + rng.below(9)),
         receive_buffer: 2000 + rng.below(1 << 19) as usize,
         window_scaling: rng.chance(0.8),
         timestamps: rng.chance(0.7),
         congestion: congestion::NAMES[rng.below(congestion::NAMES.len() as u64) as usize].into(),
+        ecn: [Ecn::Off, Ecn::Accept, Ecn::On, Ecn::On][rng.below(4) as usize],
+        initial_window: [0, 0, 1, 40][rng.below(4) as usize],
         ..TcpConfig::default()
     };
     let mut sim = Sim::new(rng.u64(), net, config);
