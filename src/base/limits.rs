@@ -22,6 +22,13 @@ pub const NEIGHBORS: usize = 1_024;
 pub const NEIGHBOR_PENDING: usize = 128;
 /// Bytes of them (Linux `unres_qlen_bytes`): room for the fragments of a few large datagrams.
 pub const NEIGHBOR_PENDING_BYTES: usize = 212_992;
+/// Default routers, prefixes, addresses of its own making and name servers that an interface
+/// remembers from advertisements: of each.
+pub const ADVERTISED: usize = 16;
+/// Destinations whose first hop was redirected.
+pub const REDIRECTS: usize = 256;
+/// Groups joined on one interface.
+pub const GROUPS: usize = 256;
 /// Datagrams under reassembly at once.
 pub const REASSEMBLIES: usize = 64;
 /// Bytes held for reassembly in all.

@@ -29,6 +29,28 @@ pub struct InterfaceConfig {
     pub offload: Offload,
 }
 
+/// How much an interface does by itself. The default is nothing, as tests of other things like it;
+/// [`InterfaceSettings::host`] is what RFCs and Linux have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct InterfaceSettings {
+    /// Ask whether somebody has an address already before it is used (RFC 4862 5.4, and RFC 5227
+    /// for leased IPv4 addresses).
+    pub dad: bool,
+    /// Make addresses and default routes of what routers advertise (RFC 4861 6.3, RFC 4862 5.5).
+    pub autoconf: bool,
+    /// Follow redirects (RFC 4861 8, RFC 1122 3.2.2.2).
+    pub redirects: bool,
+    /// Tell routers which groups are joined (RFC 3376, RFC 3810).
+    pub reports: bool,
+}
+
+impl InterfaceSettings {
+    /// A host on a network.
+    pub const fn host() -> InterfaceSettings {
+        InterfaceSettings { dad: true, autoconf: false, redirects: true, reports: true }
+    }
+}
+
 /// A route. The longest prefix wins; then the lowest metric; then the first added.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
@@ -116,10 +138,14 @@ pub struct UdpSendOptions {
     pub tos: u8,
     /// Whether a broadcast destination is allowed (`SO_BROADCAST`).
     pub broadcast: bool,
+    /// Whether members here get what is sent to a group (`IP_MULTICAST_LOOP`).
+    pub multicast_loop: bool,
+    /// Where it is to leave (`IP_MULTICAST_IF`); `None`: as routes say.
+    pub interface: Option<IfIndex>,
 }
 
 impl Default for UdpSendOptions {
     fn default() -> Self {
-        Self { ttl: None, tos: 0, broadcast: true }
+        Self { ttl: None, tos: 0, broadcast: true, multicast_loop: true, interface: None }
     }
 }

@@ -14,8 +14,7 @@
 //!
 //! One address belongs to the whole host (the weak model of RFC 1122 3.3.4.2, as Linux has it).
 //! Link-local IPv6 destinations have no zone: they are looked for on the link of the source
-//! address, or on the first. Multicast groups need no joining: all that arrives for UDP is passed
-//! up.
+//! address, or on the first.
 use crate::base::addr::IpAddr;
 use crate::base::limits::IP_PACKET_MAX;
 use crate::base::{Cidr, Instant, MacAddr, Rng};
@@ -26,6 +25,7 @@ use crate::stack::interface::{Interface, TransmitQueue};
 use crate::stack::ip::Idents;
 use crate::stack::ip::path_mtu::PathMtus;
 use crate::stack::ip::reassembly::Reassembly;
+use crate::stack::neighbor::redirect::Redirects;
 use crate::stack::route::{Routes, is_link_local};
 use crate::stack::segments::empty_segment;
 use crate::stack::tcp::{SegmentOut, Tcp};
@@ -43,14 +43,22 @@ pub struct Stack {
     /// The loopback first.
     pub(in crate::stack) interfaces: Vec<Interface>,
     pub(in crate::stack) routes: Routes,
+    pub(in crate::stack) redirects: Redirects,
     pub(in crate::stack) path_mtus: PathMtus,
     pub(in crate::stack) reassembly: Reassembly,
     pub(in crate::stack) idents: Idents,
     pub(in crate::stack) icmp_limit: RateLimit,
     pub(in crate::stack) answer_echo: bool,
     pub(in crate::stack) queue: TransmitQueue,
-    /// Packets to our own addresses.
-    pub(in crate::stack) loopback: VecDeque<TxFrame>,
+    /// Packets to our own addresses, and to groups that we are in; the interface that they seem to
+    /// arrive by.
+    pub(in crate::stack) loopback: VecDeque<(IfIndex, TxFrame)>,
+    /// The packet that is looked at is our own, fed back.
+    pub(in crate::stack) own_packet: bool,
+    /// For what must not be the same on every host.
+    pub(in crate::stack) rng: Rng,
+    /// How often addresses or advertised routes have changed.
+    pub(in crate::stack) changes: u64,
     pub(in crate::stack) udp_events: VecDeque<Event>,
     pub(in crate::stack) counters: Counters,
     pub(in crate::stack) segment: SegmentOut,
@@ -61,7 +69,7 @@ pub struct Stack {
     /// Set when `poll_transmit` stopped with work left: go on then.
     unfinished: Option<Instant>,
     /// The latest time that we were told.
-    now: Instant,
+    pub(in crate::stack) now: Instant,
 }
 
 /// A neighbour, for `understudy status`.
@@ -86,12 +94,15 @@ impl Stack {
             tcp: Tcp::new(config.tcp, config.secret, rng.u64()),
             interfaces: vec![Interface::loopback()],
             routes: Routes::default(),
+            redirects: Redirects::default(),
             path_mtus: PathMtus::default(),
             reassembly: Reassembly::default(),
             icmp_limit: RateLimit::default(),
             answer_echo: config.answer_echo,
             queue: TransmitQueue::default(),
             loopback: VecDeque::new(),
+            own_packet: false,
+            changes: 0,
             udp_events: VecDeque::new(),
             counters: Counters::new(),
             segment: empty_segment(),
@@ -99,33 +110,38 @@ impl Stack {
             udp_had_its_turn: false,
             unfinished: None,
             now: Instant::ZERO,
+            rng,
         }
+    }
+    /// Adds an interface that does nothing by itself but tell who has its addresses: see
+    /// [`Stack::add_interface_with`].
+    pub fn add_interface(&mut self, now: Instant, config: InterfaceConfig) -> IfIndex {
+        self.add_interface_with(now, config, InterfaceSettings::default())
     }
     /// Adds an interface; its addresses become ours and their prefixes on-link routes. An Ethernet
     /// interface without an IPv6 link-local address gets the one made from its MAC. The neighbours
-    /// are told who has these addresses now.
-    pub fn add_interface(&mut self, now: Instant, mut config: InterfaceConfig) -> IfIndex {
+    /// are told who has these addresses now, after they were asked whether somebody has them if the
+    /// settings say so.
+    pub fn add_interface_with(
+        &mut self,
+        now: Instant,
+        mut config: InterfaceConfig,
+        settings: InterfaceSettings,
+    ) -> IfIndex {
         self.now = self.now.max(now);
         let index = IfIndex(u16::try_from(self.interfaces.len()).unwrap_or(u16::MAX));
         let link_local = |cidr: &Cidr| match cidr.address {
             IpAddr::V6(v6) => is_link_local(v6),
             IpAddr::V4(_) => false,
         };
-        if config.medium == Medium::Ethernet && !config.addresses.iter().any(link_local) {
+        let mut addresses = core::mem::take(&mut config.addresses);
+        if config.medium == Medium::Ethernet && !addresses.iter().any(link_local) {
             let address = IpAddr::V6(ndp::link_local(config.mac));
-            config.addresses.push(Cidr { address, prefix_len: 64 });
+            addresses.push(Cidr { address, prefix_len: 64 });
         }
-        for &prefix in &config.addresses {
-            self.routes.add(Route { prefix, via: None, interface: index, metric: 0 });
-        }
-        let addresses = config.addresses.clone();
-        let ethernet = config.medium == Medium::Ethernet;
-        self.interfaces.push(Interface::new(config));
-        for cidr in addresses.iter().filter(|_| ethernet) {
-            match cidr.address {
-                IpAddr::V4(v4) => self.arp_announce(index, v4),
-                IpAddr::V6(v6) => self.nd_announce(now, index, v6),
-            }
+        self.interfaces.push(Interface { settings, ..Interface::new(config) });
+        for address in addresses {
+            self.add_address(now, index, address);
         }
         index
     }
@@ -170,10 +186,12 @@ impl Stack {
         self.now = self.now.max(now);
         self.unfinished = None;
         for _ in 0..WORK {
-            if let Some(mut packet) = self.loopback.pop_front() {
+            if let Some((interface, mut packet)) = self.loopback.pop_front() {
                 self.counters.add(Count::Loopback);
                 let bytes = core::mem::take(&mut packet.bytes);
-                self.ip_arrives(now, IfIndex::LOOPBACK, &bytes, true, RxChecksum::Trusted);
+                self.own_packet = true;
+                self.ip_arrives(now, interface, &bytes, true, RxChecksum::Trusted);
+                self.own_packet = false;
                 packet.bytes = bytes;
                 self.queue.recycle(packet);
                 continue;
@@ -222,10 +240,11 @@ impl Stack {
     pub fn poll_timeout(&self) -> Option<Instant> {
         // Packets to ourselves wait for the next `poll_transmit`.
         let loopback = (!self.loopback.is_empty()).then_some(self.now);
-        let neighbors = self.interfaces.iter().filter_map(|i| i.neighbors.deadline()).min();
+        let interfaces = self.interfaces.iter().filter_map(Interface::deadline).min();
         [
             self.tcp.poll_timeout(),
-            neighbors,
+            interfaces,
+            self.redirects.deadline(),
             self.reassembly.deadline(),
             self.path_mtus.deadline(),
             self.unfinished,
@@ -238,7 +257,13 @@ impl Stack {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        self.neighbors_timeout(now);
+        for index in (0..).map(IfIndex).take(self.interfaces.len()) {
+            self.neighbors_timeout(now, index);
+            self.tentative_timeout(now, index);
+            self.autoconf_timeout(now, index);
+            self.groups_timeout(now, index);
+        }
+        self.redirects.expire(now);
         self.expire_fragments(now);
         self.path_mtus.expire(now);
         self.tcp.handle_timeout(now);
@@ -271,6 +296,10 @@ impl Stack {
     /// The interfaces, the loopback first. Link-local addresses that the stack made are included.
     pub fn interfaces(&self) -> impl Iterator<Item = (IfIndex, &InterfaceConfig)> {
         (0..).map(IfIndex).zip(self.interfaces.iter().map(|i| &i.config))
+    }
+    /// How often the addresses or the routes that routers advertise have changed.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
     /// What happened how often, drops by reason; TCP's counters included.
     pub fn counters(&self) -> Vec<(&'static str, u64)> {

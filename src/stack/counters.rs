@@ -31,6 +31,20 @@ counters! {
     ArpMalformed = "drop_arp_malformed",
     /// Somebody else says that he has an address of ours.
     AddressConflict = "address_conflict",
+    /// Addresses given up because somebody has them already.
+    DadFailed = "address_duplicate",
+    /// Router advertisements taken.
+    RouterAdvertisements = "router_advertisements_in",
+    /// Redirects followed.
+    Redirects = "redirects_in",
+    /// Redirects that break the rules, or that are not wanted.
+    RedirectInvalid = "drop_redirect",
+    /// A group that nobody here has joined.
+    IpNotJoined = "drop_ip_not_joined",
+    /// IGMP or MLD cut short, or not from this link.
+    GroupInvalid = "drop_group_message_invalid",
+    /// IGMP and MLD reports sent.
+    GroupReports = "group_reports_out",
     /// IP header with wrong version or lengths.
     IpMalformed = "drop_ip_malformed",
     /// IPv4 header checksum wrong.

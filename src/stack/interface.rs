@@ -1,18 +1,31 @@
 //! Interfaces: what the stack knows of each, and the frames that wait to leave.
+use super::multicast::Groups;
 use super::neighbor::Neighbors;
+use super::neighbor::autoconf::Autoconf;
+use super::neighbor::dad::Tentative;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::limits::{IP_PACKET_MAX, TRANSMIT_QUEUE};
-use crate::base::{Cidr, MacAddr};
+use crate::base::{Cidr, Instant, MacAddr};
 use crate::stack::api::*;
 use std::collections::VecDeque;
 
 /// An interface with its neighbours.
 #[derive(Debug)]
 pub(in crate::stack) struct Interface {
-    /// As the driver gave it, with the link-local address that we made.
+    /// As the driver gave it; `addresses` are those in use, with the ones that we made.
     pub config: InterfaceConfig,
+    /// What it does by itself.
+    pub settings: InterfaceSettings,
     /// Who is on the link (Ethernet only).
     pub neighbors: Neighbors,
+    /// Addresses that are not in use yet: somebody may have them.
+    pub tentative: Vec<Tentative>,
+    /// What routers said.
+    pub autoconf: Autoconf,
+    /// The groups joined here.
+    pub groups: Groups,
+    /// When an address was last defended against somebody else.
+    pub defended: Option<Instant>,
 }
 
 impl Interface {
@@ -31,7 +44,21 @@ impl Interface {
     }
     /// An interface without neighbours yet.
     pub fn new(config: InterfaceConfig) -> Interface {
-        Interface { config, neighbors: Neighbors::default() }
+        Interface {
+            config,
+            settings: InterfaceSettings::default(),
+            neighbors: Neighbors::default(),
+            tentative: Vec::new(),
+            autoconf: Autoconf::default(),
+            groups: Groups::default(),
+            defended: None,
+        }
+    }
+    /// When something is to be done here.
+    pub fn deadline(&self) -> Option<Instant> {
+        let tentative = self.tentative.iter().map(|t| t.at).min();
+        let (neighbors, groups) = (self.neighbors.deadline(), self.groups.deadline());
+        [tentative, neighbors, groups, self.autoconf.deadline()].into_iter().flatten().min()
     }
     /// Largest super-segment that the link cuts for us, bytes; 0 for none. Without checksum offload
     /// there is no cutting: every piece needs its own sum.

@@ -9,7 +9,8 @@
 //! |---|---|
 //! | `api` | the words in which it is spoken to |
 //! | `core` | the struct, frames in and out, time |
-//! | `interface`, `route`, `neighbor` | links, where packets go, who is there (ARP, ND) |
+//! | `interface`, `route`, `neighbor` | links, where packets go, who is there (ARP, ND), routers |
+//! | `multicast` | groups (IGMP, MLD) |
 //! | `ip` | input, output, fragments, path MTU |
 //! | `icmp`, `udp` | the small protocols |
 //! | `tcp`, `segments` | TCP, and how its segments become packets |
@@ -20,6 +21,7 @@ mod counters;
 mod icmp;
 mod interface;
 mod ip;
+mod multicast;
 mod neighbor;
 mod route;
 mod segments;

@@ -28,6 +28,10 @@ impl Routes {
     pub fn lookup(&self, dst: IpAddr) -> Option<&Route> {
         self.0.iter().find(|route| route.prefix.contains(dst))
     }
+    /// Takes out those that are `unwanted`.
+    pub fn remove(&mut self, unwanted: impl Fn(&Route) -> bool) {
+        self.0.retain(|route| !unwanted(route));
+    }
     /// All, best first.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.0.iter()
@@ -39,13 +43,32 @@ pub(in crate::stack) const fn is_link_local(ip: Ipv6Addr) -> bool {
     ip.segments()[0] & 0xffc0 == 0xfe80
 }
 
-/// How far an address reaches, for comparison (RFC 6724 3.1).
-fn is_link_scope(ip: IpAddr) -> bool {
+/// How far an address reaches (RFC 6724 3.1, RFC 4291 2.7; IPv4 by RFC 6724 3.2): 2 is the link, 14
+/// the world.
+fn scope(ip: IpAddr) -> u8 {
     match ip {
-        IpAddr::V4(_) => false,
-        // Multicast scopes 1 and 2 stay on the link (RFC 4291 2.7).
-        IpAddr::V6(v6) if v6.is_multicast() => v6.octets()[1] & 0xf <= 2,
-        IpAddr::V6(v6) => is_link_local(v6),
+        IpAddr::V4(v4) if v4.is_link_local() || v4.is_loopback() => 2,
+        IpAddr::V4(_) => 14,
+        IpAddr::V6(v6) if v6.is_multicast() => v6.octets()[1] & 0xf,
+        IpAddr::V6(v6) if is_link_local(v6) || v6.is_loopback() => 2,
+        IpAddr::V6(v6) if v6.segments()[0] & 0xffc0 == 0xfec0 => 5,
+        IpAddr::V6(_) => 14,
+    }
+}
+
+/// RFC 6724 2.1: the labels of its default policy table.
+fn label(ip: IpAddr) -> u8 {
+    let IpAddr::V6(v6) = ip else { return 4 };
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 1] => 0,
+        [0, 0, 0, 0, 0, 0xffff, ..] => 4,
+        [0, 0, 0, 0, 0, 0, ..] => 3,
+        [0x2002, ..] => 2,
+        [0x2001, 0, ..] => 5,
+        [0x3ffe, ..] => 12,
+        [first, ..] if first & 0xffc0 == 0xfec0 => 11,
+        [first, ..] if first & 0xfe00 == 0xfc00 => 13,
+        _ => 1,
     }
 }
 
@@ -89,12 +112,25 @@ impl Stack {
         if on_link {
             let routed = || self.routes.lookup(dst).map(|route| route.interface);
             let owner = from.and_then(|ip| self.owner(ip)).filter(|i| *i != IfIndex::LOOPBACK);
-            let interface = owner.or_else(routed).or_else(|| self.first_link(dst))?;
-            return Some(Hop { interface, next: dst });
+            let found = owner.or_else(routed).or_else(|| self.first_link(dst));
+            // A host without links still has groups, inside itself.
+            let inside = || Some(IfIndex::LOOPBACK).filter(|_| dst.is_multicast());
+            return Some(Hop { interface: found.or_else(inside)?, next: dst });
+        }
+        if let Some(hop) = self.redirects.get(dst) {
+            return Some(hop);
         }
         let route = self.routes.lookup(dst)?;
         self.interface(route.interface)?;
         Some(Hop { interface: route.interface, next: route.via.unwrap_or(dst) })
+    }
+    /// Where a packet to `dst` goes that must leave by `interface`: to the gateway of the best
+    /// route there, else to the destination itself.
+    pub(in crate::stack) fn hop_through(&self, interface: IfIndex, dst: IpAddr) -> Option<Hop> {
+        let group = dst.is_multicast() || self.is_broadcast(dst);
+        let mut routes = self.routes.iter().filter(|r| r.interface == interface);
+        let route = routes.find(|r| !group && r.prefix.contains(dst));
+        Some(Hop { interface, next: route.and_then(|r| r.via).unwrap_or(dst) })
     }
     /// The first interface that is not the loopback and has an address of the family of `ip`.
     fn first_link(&self, ip: IpAddr) -> Option<IfIndex> {
@@ -105,12 +141,11 @@ impl Stack {
     }
     /// The address that packets to `dst` come from; `None` without a route or an address.
     ///
-    /// RFC 6724 5, simplified: the destination itself if it is ours; then, among the addresses of
-    /// the outgoing interface (then of the others), one of the right scope (rule 2), then the
-    /// longest common prefix (rule 8), then the first.
+    /// RFC 6724 5: the destination itself if it is ours (rule 1); then the best address of the
+    /// outgoing interface (rule 5), or else of another: one address belongs to the whole host.
     pub fn source_for(&self, dst: IpAddr) -> Option<IpAddr> {
         let hop = self.hop(dst, None)?;
-        if hop.interface == IfIndex::LOOPBACK {
+        if hop.interface == IfIndex::LOOPBACK && !dst.is_multicast() {
             return Some(dst);
         }
         self.source_on(hop.interface, dst, hop.next).or_else(|| {
@@ -118,21 +153,30 @@ impl Stack {
             others.filter_map(|index| self.source_on(index, dst, hop.next)).next()
         })
     }
-    /// The best source on one interface.
+    /// The best source on one interface (RFC 6724 5): of the right scope (rule 2), not deprecated
+    /// (rule 3), with the label of the destination (rule 6), of the longest common prefix (rule 8);
+    /// of IPv4 the one whose network the next hop is in, as Linux. Rules 4 and 7 are about
+    /// addresses that we do not have.
     pub(in crate::stack) fn source_on(
         &self,
         interface: IfIndex,
         dst: IpAddr,
         next: IpAddr,
     ) -> Option<IpAddr> {
-        let addresses = &self.interface(interface)?.config.addresses;
+        let on = self.interface(interface)?;
+        let wanted = scope(dst);
         let rank = |cidr: &Cidr| {
             let ip = cidr.address;
-            let on_link = cidr.contains(next);
-            (is_link_scope(ip) == is_link_scope(dst), on_link, common_prefix(ip, dst))
+            let reach = scope(ip);
+            // The smallest scope that reaches, else the one that nearly does.
+            let scope = if reach >= wanted { (true, 15 - reach) } else { (false, reach) };
+            let alive = !on.autoconf.is_deprecated(ip);
+            let on_link = ip.is_ipv4() && cidr.contains(next);
+            let prefix = common_prefix(ip, dst).min(u32::from(cidr.prefix_len));
+            (scope, alive, on_link, label(ip) == label(dst), prefix)
         };
         let mut best: Option<&Cidr> = None;
-        for cidr in addresses.iter().filter(|c| c.address.is_ipv4() == dst.is_ipv4()) {
+        for cidr in on.config.addresses.iter().filter(|c| c.address.is_ipv4() == dst.is_ipv4()) {
             if best.is_none_or(|b| rank(cidr) > rank(b)) {
                 best = Some(cidr);
             }

@@ -102,7 +102,8 @@ impl Stack {
         }
         let partial = self.completes_checksums(hop.interface);
         let out = Outgoing {
-            ttl: segment.ttl,
+            // Who did not choose one has what routers advertise (RFC 4861 6.3.2).
+            ttl: if segment.ttl == 64 { self.hop_limit(hop.interface, dst) } else { segment.ttl },
             tos: segment.tos,
             dont_fragment: true, // RFC 1191 3.
             checksum_at: partial.then_some(CHECKSUM_OFFSET as u16),

@@ -16,8 +16,8 @@ pub mod kind {
     pub const REPORT_V2: u8 = 143;
 }
 
-/// The hop-by-hop header in front of every message: router alert with value 0, "MLD" (RFC 2711 2.1),
-/// and padding.
+/// The hop-by-hop header in front of every message: router alert with value 0, "MLD" (RFC 2711
+/// 2.1), and padding.
 pub const ROUTER_ALERT: [u8; 8] = [protocol::ICMPV6, 0, 5, 2, 0, 0, 1, 0];
 
 /// A router asks who listens.

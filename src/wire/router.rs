@@ -215,7 +215,8 @@ mod tests {
         /// RFC 4861 4.1, 4.5, 4.6: no bytes that a router may send are too strange to look at.
         #[test]
         fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..120), rest: [u8; 4]) {
-            if let Ok(got) = Advertisement::parse(&icmpv6::Header { kind: 134, code: 0, rest }, &bytes) {
+            let header = icmpv6::Header { kind: 134, code: 0, rest };
+            if let Ok(got) = Advertisement::parse(&header, &bytes) {
                 let _ = (got.mtu(), got.source_mac(), got.prefixes().count());
                 let _ = got.name_servers().count();
             }

@@ -188,7 +188,9 @@ fn arp_is_answered_for_our_addresses_only() {
     // RFC 5227: a probe is answered, and nothing is learned from it.
     let probe = arp_packet(arp::Operation::Request, Ipv4Addr::UNSPECIFIED, US4);
     assert_eq!(lone.answer(&probe).len(), 1);
-    lone.dropped(&arp_packet(arp::Operation::Reply, US4, US4), "address_conflict");
+    // RFC 5227 2.4 b: who says that he has our address is contradicted.
+    assert_eq!(lone.answer(&arp_packet(arp::Operation::Reply, US4, US4)).len(), 1);
+    assert_eq!(counter(&lone.stack, "address_conflict"), 1);
     // Off the link, and unasked: not remembered.
     lone.answer(&arp_packet(arp::Operation::Request, Ipv4Addr::new(192, 0, 2, 1), US4));
     lone.answer(&arp_packet(arp::Operation::Reply, Ipv4Addr::new(10, 0, 0, 50), US4));

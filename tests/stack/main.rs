@@ -1,6 +1,7 @@
 //! The protocol core in virtual time: two stacks on a wire, a stack against smoltcp, a stack
 //! against frames made by hand or at random. Every frame that a stack sends is taken apart by
 //! `etherparse` and its checksums are verified.
+mod addresses;
 mod any_frames;
 mod by_hand;
 mod replay;

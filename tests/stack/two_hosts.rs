@@ -157,9 +157,14 @@ fn no_route_and_wrong_sources() {
     }
 }
 
+/// RFC 1112 7.2, RFC 922 6: broadcasts, and what goes to a group that was joined, is taken; no
+/// error answers it (RFC 1122 3.2.2).
 #[test]
 fn broadcast_and_multicast() {
     let mut world = World::ethernet();
+    for group in ["224.0.0.251", "ff02::fb"] {
+        world.stacks[1].join(world.now, world.interfaces[1], ip(group)).unwrap();
+    }
     for to in ["10.0.0.255:9", "255.255.255.255:9", "224.0.0.251:9"] {
         world.udp(0, tuple("10.0.0.1:9", to), b"all").unwrap();
         world.run_for(SECOND);

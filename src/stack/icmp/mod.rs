@@ -15,7 +15,7 @@ use crate::stack::api::*;
 use crate::stack::core::Stack;
 use crate::stack::counters::Count;
 use crate::stack::ip::{Outgoing, Received};
-use crate::wire::{icmpv4, icmpv6, ipv4, ipv6, protocol};
+use crate::wire::{icmpv4, icmpv6, ipv4, ipv6, mld, protocol};
 
 /// What we have to complain about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,6 +78,9 @@ impl Stack {
             {
                 self.icmpv4_error_arrives(now, &header, body);
             }
+            icmpv4::kind::REDIRECT if packet.unicast => {
+                self.redirect_v4(now, packet, &header, body);
+            }
             _ => self.counters.add(Count::IcmpIgnored),
         }
     }
@@ -108,6 +111,13 @@ impl Stack {
             {
                 self.nd_arrives(now, packet, &header, body);
             }
+            icmpv6::kind::ROUTER_ADVERTISEMENT if packet.interface != IfIndex::LOOPBACK => {
+                self.router_arrives(now, packet, &header, body);
+            }
+            icmpv6::kind::REDIRECT if packet.interface != IfIndex::LOOPBACK => {
+                self.redirect_v6(now, packet, &header, body);
+            }
+            mld::kind::QUERY | mld::kind::REPORT => self.mld_arrives(now, packet, &header, body),
             icmpv6::kind::UNREACHABLE
             | icmpv6::kind::TOO_BIG
             | icmpv6::kind::TIME_EXCEEDED

@@ -110,7 +110,7 @@ impl Stack {
     /// Whether a packet with these addresses is taken, and if so, whether it is to us alone.
     fn accept(&mut self, interface: IfIndex, src: IpAddr, dst: IpAddr) -> Option<bool> {
         let local = self.is_local(dst);
-        if interface != IfIndex::LOOPBACK {
+        if interface != IfIndex::LOOPBACK && !self.own_packet {
             // RFC 1122 3.2.1.3, RFC 4291 2.5.3, 2.7: what may not be seen on a wire.
             let from_itself = src.is_loopback() || dst.is_loopback() || self.is_local(src);
             let no_host = match src {
@@ -129,8 +129,15 @@ impl Stack {
             }
             return Some(true);
         }
-        if dst.is_multicast() || self.is_broadcast(dst) {
+        if self.is_broadcast(dst) {
             return Some(false);
+        }
+        if dst.is_multicast() {
+            if self.is_member(interface, dst) {
+                return Some(false);
+            }
+            self.counters.add(Count::IpNotJoined);
+            return None;
         }
         self.counters.add(Count::IpNotOurs);
         None
@@ -280,6 +287,7 @@ impl Stack {
         match packet.protocol {
             protocol::TCP => self.tcp_arrives(now, packet),
             protocol::UDP => self.udp_arrives(now, packet),
+            protocol::IGMP if packet.src.is_ipv4() => self.igmp_arrives(now, packet),
             protocol::ICMP if packet.src.is_ipv4() => self.icmpv4_arrives(now, packet),
             protocol::ICMPV6 if packet.src.is_ipv6() => self.icmpv6_arrives(now, packet),
             _ => {

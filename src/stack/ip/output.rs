@@ -94,7 +94,11 @@ impl Stack {
     }
     /// The MTU to `dst` through `interface`, bytes.
     pub(in crate::stack) fn mtu(&self, interface: IfIndex, dst: IpAddr) -> u16 {
-        let link = self.interface(interface).map_or(0, |i| i.config.mtu);
+        let on = self.interface(interface);
+        let link = on.map_or(0, |i| {
+            let advertised = i.autoconf.mtu.filter(|_| dst.is_ipv6());
+            advertised.map_or(i.config.mtu, |mtu| mtu.min(i.config.mtu))
+        });
         self.path_mtus.get(dst).map_or(link, |path| path.min(link))
     }
     /// Writes a whole packet into `frame`: link header (its destination open), IP header, payload.
@@ -234,6 +238,23 @@ impl Stack {
         }
         Addressed::Ready
     }
+    /// Feeds back a packet that leaves by `interface` to a group which we are in: whole, and trusted
+    /// where the link would complete its checksum.
+    pub(in crate::stack) fn feed_own(
+        &mut self,
+        interface: IfIndex,
+        out: &Outgoing,
+        head: &[u8],
+        body: &[u8],
+    ) {
+        if self.loopback.len() >= LOOPBACK_QUEUE {
+            return self.counters.add(Count::LoopbackFull);
+        }
+        let mut packet = self.queue.buffer();
+        // Without a link header: as the loopback has it.
+        self.build(IfIndex::LOOPBACK, out, head, body, &mut packet);
+        self.loopback.push_back((interface, packet));
+    }
     /// Puts a packet to one of our own addresses where it will be fed back from.
     fn feed_back(&mut self, frame: &mut TxFrame) {
         if self.loopback.len() >= LOOPBACK_QUEUE {
@@ -241,6 +262,6 @@ impl Stack {
         }
         let spare = self.queue.buffer();
         let packet = core::mem::replace(frame, spare);
-        self.loopback.push_back(packet);
+        self.loopback.push_back((IfIndex::LOOPBACK, packet));
     }
 }

@@ -21,10 +21,20 @@ impl Stack {
         {
             return self.counters.add(Count::ArpMalformed);
         }
-        if self.is_local(sender) {
-            return self.counters.add(Count::AddressConflict);
-        }
         let target = IpAddr::V4(packet.target_ip);
+        // RFC 5227 2.1.1: somebody has the address, or asks for it as we do.
+        let own = self.interface(interface).is_some_and(|i| i.config.mac == packet.sender_mac);
+        for ip in [sender, target] {
+            if !own && self.is_tentative(interface, ip) && (ip == sender || probe) {
+                return self.duplicate(now, interface, ip, None);
+            }
+        }
+        if self.is_local(sender) && !own {
+            return self.defend(now, interface, sender);
+        }
+        if own {
+            return;
+        }
         let for_us = !target.is_loopback() && self.is_local(target);
         let request = packet.operation == arp::Operation::Request;
         if !probe {
@@ -52,6 +62,11 @@ impl Stack {
         if let Some(IpAddr::V4(source)) = self.source_on(interface, target.into(), target.into()) {
             self.send_arp(interface, arp::Operation::Request, source, target, to);
         }
+    }
+    /// Asks whether anybody has `ip` (RFC 5227 2.1.1: from no address).
+    pub(in crate::stack) fn arp_probe(&mut self, interface: IfIndex, ip: Ipv4Addr) {
+        let (request, all) = (arp::Operation::Request, MacAddr::BROADCAST);
+        self.send_arp(interface, request, Ipv4Addr::UNSPECIFIED, ip, all);
     }
     /// Tells everybody that we have `ip`, so that an old Ethernet address of ours is forgotten.
     pub(in crate::stack) fn arp_announce(&mut self, interface: IfIndex, ip: Ipv4Addr) {

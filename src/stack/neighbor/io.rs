@@ -24,6 +24,7 @@ impl Stack {
     }
     /// Takes note of a claim, and sends what waited for it.
     pub(in crate::stack) fn learn(&mut self, now: Instant, interface: IfIndex, claim: &Claim) {
+        self.router_seen(interface, claim.ip, false);
         let Some(on) = self.interface_mut(interface) else { return };
         let Some(frames) = on.neighbors.learn(now, claim) else { return };
         for mut frame in frames {
@@ -41,20 +42,20 @@ impl Stack {
                 route.interface == interface && route.via.is_none() && route.prefix.contains(ip)
             })
     }
-    /// Does what is due in the neighbour tables.
-    pub(in crate::stack) fn neighbors_timeout(&mut self, now: Instant) {
-        for index in (0..).map(IfIndex).take(self.interfaces.len()) {
-            while let Some(due) = self.interface_mut(index).and_then(|i| i.neighbors.due(now)) {
-                match due {
-                    Due::Solicit(ip, mac) => self.solicit(index, ip, mac),
-                    Due::Failed(frames) => {
-                        self.counters.add(Count::NeighborFailed);
-                        for frame in frames {
-                            self.counters.add(Count::NeighborUnreachable);
-                            let packet = frame.bytes.get(ethernet::LEN..).unwrap_or(&[]);
-                            let error = IcmpError::Unreachable(NetError::HostUnreachable);
-                            self.packet_failed(now, packet, error);
-                        }
+    /// Does what is due in the neighbour table of an interface.
+    pub(in crate::stack) fn neighbors_timeout(&mut self, now: Instant, index: IfIndex) {
+        while let Some(due) = self.interface_mut(index).and_then(|i| i.neighbors.due(now)) {
+            match due {
+                Due::Solicit(ip, mac) => self.solicit(index, ip, mac),
+                Due::Failed(ip, frames) => {
+                    self.counters.add(Count::NeighborFailed);
+                    self.redirects.forget_hop(ip);
+                    self.router_seen(index, ip, true);
+                    for frame in frames {
+                        self.counters.add(Count::NeighborUnreachable);
+                        let packet = frame.bytes.get(ethernet::LEN..).unwrap_or(&[]);
+                        let error = IcmpError::Unreachable(NetError::HostUnreachable);
+                        self.packet_failed(now, packet, error);
                     }
                 }
             }

@@ -12,8 +12,11 @@
 //! says what to send (`Solicit`), `arp.rs` and `nd.rs` send it. Hints from TCP that a neighbour is
 //! reachable are not used: a busy one is asked once in 35 s.
 mod arp;
+pub(in crate::stack) mod autoconf;
+pub(in crate::stack) mod dad;
 mod io;
 mod nd;
+pub(in crate::stack) mod redirect;
 
 use crate::base::addr::IpAddr;
 use crate::base::frame::TxFrame;
@@ -74,7 +77,7 @@ pub(in crate::stack) enum Due {
     /// Ask for it: directly if its address is known.
     Solicit(IpAddr, Option<MacAddr>),
     /// It did not answer; these frames waited.
-    Failed(VecDeque<TxFrame>),
+    Failed(IpAddr, VecDeque<TxFrame>),
 }
 
 /// What somebody says of a neighbour.
@@ -93,21 +96,42 @@ pub(in crate::stack) struct Claim {
 }
 
 /// The neighbours of one interface.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::stack) struct Neighbors {
     table: BTreeMap<IpAddr, Neighbor>,
     /// Not later than the first deadline in the table.
     next: Option<Instant>,
+    /// How long one that answered is reachable, and between two questions: as routers say.
+    reachable: Duration,
+    retransmit: Duration,
+}
+
+impl Default for Neighbors {
+    fn default() -> Neighbors {
+        let (reachable, retransmit) = (REACHABLE, RETRANSMIT);
+        Neighbors { table: BTreeMap::new(), next: None, reachable, retransmit }
+    }
 }
 
 impl Neighbors {
+    /// What a router says of reachability and of questions, in milliseconds (RFC 4861 6.3.4); 0 and
+    /// `None`: nothing. Kept between a tenth of a second and an hour.
+    pub fn set_timing(&mut self, reachable_ms: u32, retransmit_ms: Option<u32>) {
+        let time = |ms: u32| Duration::from_millis(u64::from(ms.clamp(100, 3_600_000)));
+        if reachable_ms != 0 {
+            self.reachable = time(reachable_ms);
+        }
+        if let Some(ms) = retransmit_ms {
+            self.retransmit = time(ms);
+        }
+    }
     /// Where to send `frame`, whose next hop is `ip`; or it is taken to wait.
     pub fn lookup(&mut self, now: Instant, ip: IpAddr, frame: &mut TxFrame) -> Outcome {
         if !self.table.contains_key(&ip) {
             if !self.make_room() {
                 return Outcome::Full;
             }
-            let again = now + RETRANSMIT;
+            let again = now + self.retransmit;
             self.insert(now, ip, State::Incomplete { tries: 1, again }, MacAddr::default());
             self.wake_by(again);
             let dropped = self.table.get_mut(&ip).map_or(0, |n| n.put_aside(frame));
@@ -133,7 +157,7 @@ impl Neighbors {
     }
     /// Takes note of a claim. Gives back the frames that waited for it.
     pub fn learn(&mut self, now: Instant, claim: &Claim) -> Option<VecDeque<TxFrame>> {
-        let reachable = State::Reachable { until: now + REACHABLE };
+        let reachable = State::Reachable { until: now + self.reachable };
         let Some(neighbor) = self.table.get_mut(&claim.ip) else {
             if claim.create && self.make_room() {
                 self.insert(now, claim.ip, State::Stale, claim.mac);
@@ -179,7 +203,7 @@ impl Neighbors {
             self.next = self.table.values().filter_map(Neighbor::deadline).min();
             return None;
         };
-        let again = now + RETRANSMIT;
+        let again = now + self.retransmit;
         match neighbor.state {
             State::Incomplete { tries, .. } if tries < TRIES => {
                 neighbor.state = State::Incomplete { tries: tries + 1, again };
@@ -193,7 +217,7 @@ impl Neighbors {
                 neighbor.state = State::Probe { tries: tries + 1, again };
                 Some(Due::Solicit(ip, Some(neighbor.mac)))
             }
-            _ => self.table.remove(&ip).map(|neighbor| Due::Failed(neighbor.pending)),
+            _ => self.table.remove(&ip).map(|neighbor| Due::Failed(ip, neighbor.pending)),
         }
     }
     /// When something is due.
@@ -294,7 +318,7 @@ mod tests {
             assert!(matches!(table.due(at(second)), Some(Due::Solicit(_, None))));
             assert!(table.due(at(second)).is_none());
         }
-        let Some(Due::Failed(frames)) = table.due(at(3)) else { panic!("not failed") };
+        let Some(Due::Failed(_, frames)) = table.due(at(3)) else { panic!("not failed") };
         assert_eq!(frames.len(), 1);
         assert!(table.due(at(3)).is_none());
         assert_eq!(table.deadline(), None);

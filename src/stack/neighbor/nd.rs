@@ -1,5 +1,4 @@
-//! Neighbour discovery for IPv6 (RFC 4861 7). Router advertisements and redirects are not used:
-//! routes come from the net's description.
+//! Neighbour discovery for IPv6 (RFC 4861 7): who has an address. Routers are in `autoconf.rs`.
 use super::Claim;
 use crate::base::addr::{IpAddr, Ipv6Addr};
 use crate::base::{Instant, MacAddr};
@@ -58,6 +57,14 @@ impl Stack {
         if testing && (dst != ndp::solicited_node(target) || solicitation.source_mac.is_some()) {
             return None;
         }
+        if self.is_tentative(interface, target.into()) {
+            // RFC 4862 5.4.3: who resolves the address is not answered; who tests it too has it as
+            // little as we.
+            if testing {
+                self.duplicate(now, interface, target.into(), solicitation.nonce);
+            }
+            return Some(());
+        }
         if target.is_loopback() || !self.is_local(IpAddr::V6(target)) {
             return Some(());
         }
@@ -84,8 +91,13 @@ impl Stack {
         if ip.is_multicast() || (dst.is_multicast() && solicited) {
             return None;
         }
+        // RFC 4862 5.4.4.
+        if self.is_tentative(interface, ip) {
+            self.duplicate(now, interface, ip, None);
+            return Some(());
+        }
         if self.is_local(ip) {
-            self.counters.add(Count::AddressConflict);
+            self.defend(now, interface, ip);
             return Some(());
         }
         // RFC 4861 4.4: an answer to who already knows the address may leave it out.
@@ -93,6 +105,10 @@ impl Stack {
         let mac = advertisement.target_mac.filter(|mac| !mac.is_multicast()).or_else(known)?;
         let overrides = advertisement.overrides;
         self.learn(now, interface, &Claim { ip, mac, solicited, overrides, create: false });
+        // RFC 4861 7.2.5: a router that is none any more is no default router.
+        if !advertisement.router {
+            self.router_gone(now, interface, ip);
+        }
         Some(())
     }
     /// Asks for `target`: its group, or only `mac`.
@@ -110,6 +126,19 @@ impl Stack {
         let mut message = Vec::with_capacity(32);
         ndp::Solicitation { target, source_mac, nonce: None }.emit(src, dst, &mut message);
         self.send_nd(interface, src, dst, mac, &message);
+    }
+    /// Asks whether anybody has `target` (RFC 4862 5.4.2).
+    pub(in crate::stack) fn nd_probe(
+        &mut self,
+        interface: IfIndex,
+        target: Ipv6Addr,
+        nonce: [u8; 6],
+    ) {
+        let (src, dst) = (Ipv6Addr::UNSPECIFIED, ndp::solicited_node(target));
+        let mut message = Vec::with_capacity(32);
+        let question = ndp::Solicitation { target, source_mac: None, nonce: Some(nonce) };
+        question.emit(src, dst, &mut message);
+        self.send_nd(interface, src, dst, None, &message);
     }
     /// Tells everybody that we have `ip` (RFC 4861 7.2.6).
     pub(in crate::stack) fn nd_announce(&mut self, now: Instant, interface: IfIndex, ip: Ipv6Addr) {
@@ -136,7 +165,7 @@ impl Stack {
         let _ = self.ip_send_by(now, hop, &out, &message, &[]);
     }
     /// Sends to a group, or to the Ethernet address `mac`, without looking for the neighbour.
-    fn send_nd(
+    pub(in crate::stack) fn send_nd(
         &mut self,
         interface: IfIndex,
         src: Ipv6Addr,

@@ -67,7 +67,7 @@ impl Stack {
         if self.is_broadcast(dst) && !options.broadcast {
             return Err(NetError::Prohibited);
         }
-        let (src, hop) = self.udp_route(tuple.local.ip(), dst)?;
+        let (src, hop) = self.udp_route(tuple.local.ip(), dst, options.interface)?;
         let most = if dst.is_ipv4() { 65_507 } else { 65_527 };
         let len = udp::LEN + payload.len();
         let len16 = u16::try_from(len).ok().filter(|_| payload.len() <= most);
@@ -82,19 +82,40 @@ impl Stack {
             udp::checksum(src, dst, &header, payload)
         };
         let out = Outgoing {
-            ttl: options.ttl.unwrap_or(if dst.is_multicast() { 1 } else { 64 }),
+            ttl: options.ttl.unwrap_or(match dst.is_multicast() {
+                true => 1,
+                false => self.hop_limit(hop.interface, dst),
+            }),
             tos: options.tos,
             // As Linux (IP_PMTUDISC_WANT): what fits must not be cut on the way.
             dont_fragment: fits && !dst.is_multicast(),
             checksum_at: partial.then_some(udp::CHECKSUM_OFFSET as u16),
             ..Outgoing::new(src, dst, protocol::UDP)
         };
-        self.ip_send_by(now, hop, &out, &header.to_bytes(), payload)?;
+        // Linux ip_mc_output: who is in a group here gets what goes out to it; and everybody here
+        // gets broadcasts.
+        let inside = if dst.is_multicast() {
+            options.multicast_loop && self.is_member(hop.interface, dst)
+        } else {
+            self.is_broadcast(dst)
+        };
+        if inside && hop.interface != IfIndex::LOOPBACK {
+            self.feed_own(hop.interface, &out, &header.to_bytes(), payload);
+        }
+        // A time to live of 0 stays here.
+        if out.ttl > 0 || hop.interface == IfIndex::LOOPBACK {
+            self.ip_send_by(now, hop, &out, &header.to_bytes(), payload)?;
+        }
         self.counters.add(Count::UdpOut);
         Ok(())
     }
     /// Source address and way of a datagram.
-    fn udp_route(&mut self, local: IpAddr, dst: IpAddr) -> Result<(IpAddr, Hop), NetError> {
+    fn udp_route(
+        &mut self,
+        local: IpAddr,
+        dst: IpAddr,
+        interface: Option<IfIndex>,
+    ) -> Result<(IpAddr, Hop), NetError> {
         if local.is_ipv4() != dst.is_ipv4() {
             return Err(NetError::AddressNotAvailable);
         }
@@ -102,11 +123,19 @@ impl Stack {
         if given.is_some_and(|ip| !self.is_local(ip)) {
             return Err(NetError::AddressNotAvailable);
         }
-        let Some(hop) = self.hop(dst, given).filter(|_| !dst.is_unspecified()) else {
+        // An interface that is asked for has its say about what is not for one of our own.
+        let asked = interface.filter(|i| self.interface(*i).is_some() && !self.is_local(dst));
+        let hop = match asked {
+            Some(interface) => self.hop_through(interface, dst),
+            None => self.hop(dst, given),
+        };
+        let Some(hop) = hop.filter(|_| !dst.is_unspecified()) else {
             self.counters.add(Count::NoRoute);
             return Err(NetError::NetUnreachable);
         };
-        let src = given.or_else(|| self.source_for(dst)).ok_or(NetError::AddressNotAvailable)?;
+        let on = asked.and_then(|interface| self.source_on(interface, dst, hop.next));
+        let src = given.or(on).or_else(|| self.source_for(dst));
+        let src = src.ok_or(NetError::AddressNotAvailable)?;
         // A loopback address must not be seen on a wire (RFC 1122 3.2.1.3, RFC 4291 2.5.3).
         if src.is_loopback() && hop.interface != IfIndex::LOOPBACK {
             return Err(NetError::AddressNotAvailable);

@@ -1,0 +1,117 @@
+//! Redirects: a router knows a better first hop for one destination (RFC 4861 8, RFC 792, RFC 1122
+//! 3.2.2.2). Only the router that we use for that destination may say so.
+use crate::base::addr::{IpAddr, Ipv4Addr};
+use crate::base::limits::REDIRECTS;
+use crate::base::time::Duration;
+use crate::base::{Instant, MacAddr};
+use crate::stack::core::Stack;
+use crate::stack::counters::Count;
+use crate::stack::ip::Received;
+use crate::stack::neighbor::Claim;
+use crate::stack::route::{Hop, is_link_local};
+use crate::wire::router::Redirect;
+use crate::wire::{icmpv4, icmpv6, ipv4};
+use std::collections::BTreeMap;
+
+/// Linux forgets one after five minutes without use (ip_rt_gc_timeout); we after ten in all.
+const LIFE: Duration = Duration::from_secs(600);
+
+/// Better hops by destination.
+#[derive(Clone, Debug, Default)]
+pub(in crate::stack) struct Redirects(BTreeMap<IpAddr, (Hop, Instant)>);
+
+impl Redirects {
+    /// The better hop to `dst`.
+    pub fn get(&self, dst: IpAddr) -> Option<Hop> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&dst).map(|(hop, _)| *hop)
+    }
+    fn set(&mut self, now: Instant, dst: IpAddr, hop: Hop) {
+        if self.0.len() >= REDIRECTS && !self.0.contains_key(&dst) {
+            let oldest = self.0.iter().min_by_key(|(_, (_, until))| *until).map(|(ip, _)| *ip);
+            oldest.and_then(|ip| self.0.remove(&ip));
+        }
+        self.0.insert(dst, (hop, now + LIFE));
+    }
+    /// When something is to be forgotten.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.values().map(|(_, until)| *until).min()
+    }
+    /// Forgets what is too old.
+    pub fn expire(&mut self, now: Instant) {
+        self.0.retain(|_, (_, until)| *until > now);
+    }
+    /// A hop does not answer: back to the routers (RFC 4861 7.3.3, RFC 1122 3.3.1.4).
+    pub fn forget_hop(&mut self, next: IpAddr) {
+        self.0.retain(|_, (hop, _)| hop.next != next);
+    }
+}
+
+impl Stack {
+    /// An ICMPv6 redirect.
+    pub(in crate::stack) fn redirect_v6(
+        &mut self,
+        now: Instant,
+        packet: &Received<'_>,
+        header: &icmpv6::Header,
+        body: &[u8],
+    ) {
+        let IpAddr::V6(router) = packet.src else { return };
+        // RFC 4861 8.1: from this link, and from a router's link-local address.
+        let valid = packet.ttl == 255 && header.code == 0 && is_link_local(router);
+        let redirect = Redirect::parse(body).ok().filter(|_| valid).filter(|r| {
+            !r.destination.is_multicast()
+                && !r.target.is_multicast()
+                && (is_link_local(r.target) || r.target == r.destination)
+        });
+        let Some(redirect) = redirect else { return self.counters.add(Count::RedirectInvalid) };
+        let (dst, next) = (IpAddr::V6(redirect.destination), IpAddr::V6(redirect.target));
+        self.follow(now, packet, dst, next, redirect.target_mac);
+    }
+    /// An ICMP redirect. Of a network it is taken as one of a host (RFC 1122 3.2.2.2).
+    pub(in crate::stack) fn redirect_v4(
+        &mut self,
+        now: Instant,
+        packet: &Received<'_>,
+        header: &icmpv4::Header,
+        quote: &[u8],
+    ) {
+        let quoted = ipv4::Header::parse_quoted(quote).ok().filter(|_| header.code <= 3);
+        let ours = |(quoted, _): &(ipv4::Header, &[u8])| self.is_local(quoted.src.into());
+        let Some((quoted, _)) = quoted.filter(ours) else {
+            return self.counters.add(Count::RedirectInvalid);
+        };
+        let gateway = IpAddr::V4(Ipv4Addr::from(header.rest));
+        // RFC 1122 3.2.2.2: the new gateway must be on the connected network.
+        let usable = self.is_on_link(packet.interface, gateway) && !self.is_broadcast(gateway);
+        if !usable {
+            return self.counters.add(Count::RedirectInvalid);
+        }
+        self.follow(now, packet, quoted.dst.into(), gateway, None);
+    }
+    fn follow(
+        &mut self,
+        now: Instant,
+        packet: &Received<'_>,
+        dst: IpAddr,
+        next: IpAddr,
+        mac: Option<MacAddr>,
+    ) {
+        let interface = packet.interface;
+        let wanted = self.interface(interface).is_some_and(|on| on.settings.redirects);
+        // RFC 4861 8.1, RFC 1122 3.2.2.2: from the current first hop alone.
+        let hop = self.hop(dst, Some(packet.dst));
+        let from_hop = hop == Some(Hop { interface, next: packet.src });
+        if !wanted || !from_hop || !packet.unicast || self.is_local(next) || next == packet.src {
+            return self.counters.add(Count::RedirectInvalid);
+        }
+        self.counters.add(Count::Redirects);
+        self.redirects.set(now, dst, Hop { interface, next });
+        if let Some(mac) = mac.filter(|mac| !mac.is_multicast()) {
+            let claim = Claim { ip: next, mac, solicited: false, overrides: true, create: true };
+            self.learn(now, interface, &claim);
+        }
+    }
+}

@@ -1,0 +1,532 @@
+//! Addresses and routes that a host gets by itself: duplicate address detection, router
+//! advertisements, redirects, groups. One stack, and frames made by hand.
+use crate::world::*;
+use understudy::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
+use understudy::base::time::Duration;
+use understudy::base::{Instant, MacAddr, NetError};
+use understudy::stack::*;
+use understudy::wire::{arp, ethernet, icmpv4, icmpv6, igmp, ipv4, ipv6, mld, ndp, protocol};
+
+const OUR_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const ROUTER_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xfe]);
+const ROUTER: &str = "fe80::fe";
+const OUR_LOCAL: &str = "fe80::ff:fe00:1";
+
+fn six(text: &str) -> Ipv6Addr {
+    text.parse().unwrap()
+}
+
+/// A host on an Ethernet that does all by itself.
+struct Host {
+    stack: Stack,
+    interface: IfIndex,
+    now: Instant,
+}
+
+/// What a frame of ours is, as far as these tests want to know.
+#[derive(Clone, PartialEq, Debug)]
+enum Sent {
+    Arp(arp::Packet),
+    /// An ICMPv6 message: to whom, kind, body.
+    V6(Ipv6Addr, Ipv6Addr, u8, Vec<u8>),
+    V4(ipv4::Header, Vec<u8>),
+}
+
+impl Host {
+    fn new(addresses: &[&str], settings: InterfaceSettings) -> Host {
+        let now = Instant::from_millis(1);
+        let mut stack = bare_stack(1);
+        let interface = stack.add_interface_with(now, ethernet(1, addresses), settings);
+        Host { stack, interface, now }
+    }
+    fn sent(&mut self) -> Vec<Sent> {
+        let mut frame = TxFrame::default();
+        let mut all = Vec::new();
+        while self.stack.poll_transmit(self.now, &mut frame).is_some() {
+            let (link, payload) = ethernet::Header::parse(&frame.bytes).unwrap();
+            all.push(match link.ethertype {
+                ethernet::ARP => Sent::Arp(arp::Packet::parse(payload).unwrap()),
+                ethernet::IPV4 => {
+                    let packet = ipv4::Header::parse(payload).unwrap();
+                    Sent::V4(packet.header, packet.payload.to_vec())
+                }
+                _ => sent_v6(payload),
+            });
+        }
+        all
+    }
+    /// Lets time pass; everything sent meanwhile, and when.
+    fn run(&mut self, time: Duration) -> Vec<(Duration, Sent)> {
+        let (begin, end) = (self.now, self.now + time);
+        let mut all: Vec<_> = self.sent().into_iter().map(|s| (Duration::ZERO, s)).collect();
+        while let Some(at) = self.stack.poll_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.stack.handle_timeout(self.now);
+            let late = self.now.since(begin);
+            all.extend(self.sent().into_iter().map(|s| (late, s)));
+        }
+        self.now = end;
+        all
+    }
+    fn hear(&mut self, ethertype: u16, payload: &[u8]) -> Vec<Sent> {
+        let dst = match ethertype {
+            ethernet::ARP => MacAddr::BROADCAST,
+            ethernet::IPV4 => {
+                let dst = ipv4::Header::parse(payload).unwrap().header.dst;
+                MacAddr::for_multicast(dst.into()).unwrap_or(OUR_MAC)
+            }
+            _ => {
+                let dst = ipv6::Header::parse(payload).unwrap().0.dst;
+                MacAddr::for_multicast(dst.into()).unwrap_or(OUR_MAC)
+            }
+        };
+        let header = ethernet::Header { dst, src: ROUTER_MAC, ethertype };
+        let frame = [&header.to_bytes()[..], payload].concat();
+        self.stack.frame_arrives(self.now, self.interface, &frame, RxChecksum::Unknown);
+        self.sent()
+    }
+    /// An ICMPv6 message from `src`.
+    fn hear_v6(&mut self, src: &str, dst: &str, hops: u8, kind: u8, rest: [u8; 4], body: &[u8]) {
+        let (src, dst) = (six(src), six(dst));
+        let mut message = Vec::new();
+        icmpv6::Header { kind, code: 0, rest }.emit(src, dst, body, &mut message);
+        self.hear(ethernet::IPV6, &v6(src, dst, protocol::ICMPV6, hops, &message));
+    }
+    /// A router advertisement.
+    fn advertise(&mut self, lifetime: u16, options: &[u8]) {
+        let [l0, l1] = lifetime.to_be_bytes();
+        let body = [&[0; 8][..], options].concat();
+        self.hear_v6(ROUTER, "ff02::1", 255, 134, [0, 0, l0, l1], &body);
+    }
+    fn addresses(&self) -> Vec<String> {
+        let (_, config) = self.stack.interfaces().nth(1).unwrap();
+        config.addresses.iter().map(ToString::to_string).collect()
+    }
+    fn default_route(&self) -> Option<IpAddr> {
+        self.stack.routes().find(|r| r.prefix.prefix_len == 0).and_then(|r| r.via)
+    }
+}
+
+fn sent_v6(payload: &[u8]) -> Sent {
+    let (header, mut rest) = ipv6::Header::parse(payload).unwrap();
+    if header.next_header == protocol::HOP_BY_HOP {
+        assert_eq!(rest[..8], mld::ROUTER_ALERT);
+        assert_eq!(header.hop_limit, 1);
+        rest = &rest[8..];
+    }
+    let (icmp, body) = icmpv6::Header::parse(header.src, header.dst, rest).unwrap();
+    Sent::V6(header.src, header.dst, icmp.kind, body.to_vec())
+}
+
+fn v6(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, hop_limit: u8, payload: &[u8]) -> Vec<u8> {
+    let payload_len = payload.len() as u16;
+    let (traffic_class, flow_label) = (0, 0);
+    let header =
+        ipv6::Header { traffic_class, flow_label, payload_len, next_header, hop_limit, src, dst };
+    [&header.to_bytes()[..], payload].concat()
+}
+
+fn v4(src: [u8; 4], dst: [u8; 4], ttl: u8, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let header = ipv4::Header {
+        tos: 0,
+        total_len: (ipv4::LEN + payload.len()) as u16,
+        id: 1,
+        dont_fragment: false,
+        more_fragments: false,
+        fragment_offset: 0,
+        ttl,
+        protocol,
+        src: src.into(),
+        dst: dst.into(),
+    };
+    [&header.to_bytes()[..], payload].concat()
+}
+
+fn prefix_option(prefix: &str, flags: u8, valid: u32, preferred: u32) -> Vec<u8> {
+    let mut option = vec![3, 4, 64, flags];
+    option.extend(valid.to_be_bytes());
+    option.extend(preferred.to_be_bytes());
+    option.extend([0; 4]);
+    option.extend(six(prefix).octets());
+    option
+}
+
+fn dad() -> InterfaceSettings {
+    InterfaceSettings { dad: true, ..Default::default() }
+}
+fn auto() -> InterfaceSettings {
+    InterfaceSettings { autoconf: true, redirects: true, ..Default::default() }
+}
+const SECOND: Duration = Duration::from_secs(1);
+
+/// RFC 4862 5.4: an address is asked for once, from the unspecified address, to its solicited-node
+/// group, within a second; it is ours a second later, and told to all.
+#[test]
+fn an_address_is_tested_before_it_is_used() {
+    let mut host = Host::new(&["fd00::1/64"], dad());
+    assert!(host.addresses().is_empty() && !host.stack.addresses_settled());
+    let to = tuple("[::]:1", "[fd00::9]:2");
+    let early = host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x");
+    assert_eq!(early, Err(NetError::AddressNotAvailable), "a tentative address is not used");
+    let sent = host.run(SECOND * 3);
+    let probes: Vec<_> = sent.iter().filter(|(_, s)| matches!(s, Sent::V6(.., 135, _))).collect();
+    assert_eq!(probes.len(), 2, "{sent:?}");
+    for (at, probe) in probes {
+        let Sent::V6(src, dst, _, body) = probe else { unreachable!() };
+        let question = ndp::Solicitation::parse(body).unwrap();
+        assert!(*at <= SECOND && src.is_unspecified() && question.source_mac.is_none());
+        assert_eq!(*dst, ndp::solicited_node(question.target));
+        assert!(question.nonce.is_some(), "RFC 7527 4.1");
+    }
+    let told = sent
+        .iter()
+        .filter(|(_, s)| matches!(s, Sent::V6(_, dst, 136, _) if *dst == six("ff02::1")));
+    assert_eq!(told.count(), 2, "RFC 4861 7.2.6");
+    assert_eq!(host.addresses().len(), 2);
+    assert!(host.stack.addresses_settled());
+}
+
+/// RFC 4862 5.4.3, 5.4.4: who has the address, or tests it too, ends it; who only looks for it gets
+/// no answer and changes nothing; RFC 7527 4.2: nor does our own question, come back.
+#[test]
+fn a_duplicate_is_given_up() {
+    let target = six("fd00::1");
+    let group = ndp::solicited_node(target);
+    let solicit = |src: Ipv6Addr, source_mac, nonce| {
+        let mut message = Vec::new();
+        ndp::Solicitation { target, source_mac, nonce }.emit(src, group, &mut message);
+        v6(src, group, protocol::ICMPV6, 255, &message)
+    };
+    let advertise = {
+        let (router, solicited, overrides) = (false, false, true);
+        let target_mac = Some(ROUTER_MAC);
+        let mut message = Vec::new();
+        ndp::Advertisement { router, solicited, overrides, target, target_mac }.emit(
+            target,
+            six("ff02::1"),
+            &mut message,
+        );
+        v6(target, six("ff02::1"), protocol::ICMPV6, 255, &message)
+    };
+    let looked_for = solicit(six("fd00::9"), Some(ROUTER_MAC), None);
+    let tested = solicit(Ipv6Addr::UNSPECIFIED, None, Some([9; 6]));
+    for (frame, survives) in [(&looked_for, true), (&tested, false), (&advertise, false)] {
+        let mut host = Host::new(&["fd00::1/64"], dad());
+        assert!(host.hear(ethernet::IPV6, frame).is_empty());
+        host.run(SECOND * 3);
+        assert_eq!(host.addresses().contains(&"fd00::1/64".to_owned()), survives);
+        assert_eq!(host.stack.duplicates().count(), usize::from(!survives));
+    }
+    let mut host = Host::new(&["fd00::1/64"], dad());
+    let sent = host.run(SECOND);
+    let questions = sent.iter().filter_map(|(_, s)| match s {
+        Sent::V6(_, _, 135, body) => ndp::Solicitation::parse(body).ok(),
+        _ => None,
+    });
+    let own = questions.into_iter().find(|question| question.target == target);
+    host.hear(ethernet::IPV6, &solicit(Ipv6Addr::UNSPECIFIED, None, own.unwrap().nonce));
+    host.run(SECOND * 2);
+    assert_eq!(host.addresses().len(), 2);
+}
+
+/// RFC 5227 2.1.1: a leased IPv4 address would be tested the same way; 2.4: one in use is defended,
+/// at most once in ten seconds.
+#[test]
+fn an_ipv4_address_is_defended() {
+    let mut host = Host::new(&["10.0.0.1/24"], dad());
+    let sent = host.run(SECOND * 5);
+    let arps = sent.iter().filter(|(_, s)| matches!(s, Sent::Arp(_))).count();
+    assert_eq!(arps, 1, "an announcement (RFC 5227 2.3)");
+    let claim = arp::Packet {
+        operation: arp::Operation::Reply,
+        sender_mac: ROUTER_MAC,
+        sender_ip: Ipv4Addr::new(10, 0, 0, 1),
+        target_mac: OUR_MAC,
+        target_ip: Ipv4Addr::new(10, 0, 0, 1),
+    };
+    for (seconds, answers) in [(0, 1), (5, 0), (6, 1)] {
+        host.run(SECOND * seconds);
+        assert_eq!(host.hear(ethernet::ARP, &claim.to_bytes()).len(), answers, "{seconds}");
+    }
+}
+
+/// RFC 4861 6.3.7, RFC 7559 2: routers are asked for after a random delay, then less and less often
+/// until one answers.
+#[test]
+fn routers_are_solicited() {
+    let mut host = Host::new(&[], auto());
+    let sent = host.run(SECOND * 70);
+    let at: Vec<_> = sent.iter().filter(|(_, s)| matches!(s, Sent::V6(.., 133, _))).collect();
+    let gaps: Vec<_> = at.windows(2).map(|w| (w[1].0 - w[0].0).as_secs()).collect();
+    assert!(at[0].0 <= SECOND);
+    assert_eq!(gaps, [4, 8, 16, 32]);
+    let Sent::V6(src, dst, _, body) = &at[0].1 else { unreachable!() };
+    assert_eq!((*src, *dst), (six(OUR_LOCAL), six("ff02::2")));
+    assert_eq!(body[..], [1, 1, 2, 0, 0, 0, 0, 1], "our Ethernet address");
+    host.advertise(1800, &[]);
+    assert!(!host.run(SECOND * 100).iter().any(|(_, s)| matches!(s, Sent::V6(.., 133, _))));
+}
+
+/// RFC 4861 6.3.4: default routers with lifetimes; RFC 4191 3.1: the preferred one first.
+#[test]
+fn default_routers() {
+    let mut host = Host::new(&[], auto());
+    host.advertise(1800, &[]);
+    assert_eq!(host.default_route(), Some(ip(ROUTER)));
+    host.hear_v6("fe80::fd", "ff02::1", 255, 134, [0, 0x08, 0, 60], &[0; 8]);
+    assert_eq!(host.default_route(), Some(ip("fe80::fd")), "high preference");
+    host.run(SECOND * 61);
+    assert_eq!(host.default_route(), Some(ip(ROUTER)), "its lifetime is over");
+    host.advertise(0, &[]);
+    assert_eq!(host.default_route(), None, "it is none any more");
+    // 6.1.2: not from this link, or not from a router's address.
+    for (src, hops) in [(ROUTER, 64), ("fd00::9", 255)] {
+        host.hear_v6(src, "ff02::1", hops, 134, [0, 0, 1, 0], &[0; 8]);
+        assert_eq!(host.default_route(), None);
+    }
+    let mut deaf = Host::new(&[], InterfaceSettings::host());
+    deaf.advertise(1800, &[]);
+    assert_eq!(deaf.default_route(), None, "not asked for");
+}
+
+/// RFC 4862 5.5.3: addresses are made of prefixes of 64 bits with the A flag; their end comes with
+/// the valid lifetime, and nobody shortens it below two hours at once.
+#[test]
+fn addresses_are_made_of_prefixes() {
+    let mut host = Host::new(&[], auto());
+    host.advertise(1800, &prefix_option("2001:db8:1::", 0xc0, 100_000, 50_000));
+    let made = "2001:db8:1::ff:fe00:1/64".to_owned();
+    assert!(host.addresses().contains(&made), "{:?}", host.addresses());
+    assert_eq!(host.stack.source_for(ip("2001:db8:2::1")), Some(ip("2001:db8:1::ff:fe00:1")));
+    // Without the A flag, with a preferred lifetime beyond the valid one, of the link itself.
+    for (prefix, flags, valid, preferred) in [
+        ("2001:db8:3::", 0x80, 1000, 1000),
+        ("2001:db8:4::", 0xc0, 1000, 2000),
+        ("fe80::", 0xc0, 1000, 1000),
+    ] {
+        host.advertise(1800, &prefix_option(prefix, flags, valid, preferred));
+        assert_eq!(host.addresses().len(), 2);
+    }
+    // 5.5.3 e 3: an attacker who says "one second" gets two hours.
+    host.advertise(1800, &prefix_option("2001:db8:1::", 0xc0, 1, 1));
+    host.run(Duration::from_secs(7100));
+    assert!(host.addresses().contains(&made));
+    host.run(Duration::from_secs(200));
+    assert!(!host.addresses().contains(&made), "{:?}", host.addresses());
+}
+
+/// RFC 6724 5 rule 3: a deprecated address is avoided where there is another; RFC 4862 5.5.4: it
+/// still is ours.
+#[test]
+fn deprecated_addresses_are_avoided() {
+    let mut host = Host::new(&[], auto());
+    host.advertise(9000, &prefix_option("2001:db8:1::", 0xc0, 20_000, 100));
+    host.advertise(9000, &prefix_option("2001:db8:2::", 0xc0, 20_000, 20_000));
+    let near = ip("2001:db8:1::99");
+    assert_eq!(host.stack.source_for(near), Some(ip("2001:db8:1::ff:fe00:1")));
+    host.run(SECOND * 200);
+    assert_eq!(host.stack.source_for(near), Some(ip("2001:db8:2::ff:fe00:1")));
+    assert!(host.stack.is_local(ip("2001:db8:1::ff:fe00:1")));
+}
+
+/// RFC 4861 6.3.4: hop limit and MTU of an advertisement hold for what we send; an MTU that cannot
+/// be is ignored. RFC 8106: name servers are kept as long as they are said to serve.
+#[test]
+fn parameters_of_the_link() {
+    let mut host = Host::new(&[], auto());
+    let mtu = |mtu: u32| [&[5, 1, 0, 0][..], &mtu.to_be_bytes()].concat();
+    let servers = [&[25, 3, 0, 0, 0, 0, 0, 60][..], &six("fd00::53").octets()].concat();
+    let prefix = prefix_option("2001:db8:1::", 0xc0, 9000, 9000);
+    let body = [&[0; 8][..], &mtu(1400), &servers, &prefix].concat();
+    host.hear_v6(ROUTER, "ff02::1", 255, 134, [33, 0, 1, 0], &body);
+    host.advertise(1800, &mtu(100));
+    host.advertise(1800, &mtu(9000));
+    assert_eq!(host.stack.name_servers().map(|(_, ip)| ip).collect::<Vec<_>>(), [six("fd00::53")]);
+    let options = UdpSendOptions::default();
+    let to = tuple("[::]:1", "[2001:db8:1::9]:2");
+    host.stack.udp_send(host.now, to, &options, &[0; 1400]).unwrap();
+    // Its neighbour is looked for; after it has answered, fragments of 1400 bytes with 33 hops.
+    let target = six("2001:db8:1::9");
+    let mut answer = Vec::new();
+    let (router, solicited, overrides, target_mac) = (false, true, true, Some(ROUTER_MAC));
+    let us = six("2001:db8:1::ff:fe00:1");
+    ndp::Advertisement { router, solicited, overrides, target, target_mac }.emit(
+        target,
+        us,
+        &mut answer,
+    );
+    let frame =
+        [
+            &ethernet::Header { dst: OUR_MAC, src: ROUTER_MAC, ethertype: ethernet::IPV6 }
+                .to_bytes()[..],
+            &v6(target, us, protocol::ICMPV6, 255, &answer),
+        ]
+        .concat();
+    host.sent();
+    host.stack.frame_arrives(host.now, host.interface, &frame, RxChecksum::Unknown);
+    let mut frame = TxFrame::default();
+    let mut sizes = Vec::new();
+    while host.stack.poll_transmit(host.now, &mut frame).is_some() {
+        let (header, _) = ipv6::Header::parse(&frame.bytes[14..]).unwrap();
+        assert_eq!(header.hop_limit, 33);
+        sizes.push(frame.bytes.len() - 14);
+    }
+    assert_eq!(sizes.len(), 2);
+    assert!(sizes.iter().all(|size| *size <= 1400), "{sizes:?}");
+    host.run(SECOND * 61);
+    assert_eq!(host.stack.name_servers().count(), 0);
+}
+
+/// RFC 4861 6.3.6, 7.3.3: a default router that does not answer is passed over for another.
+#[test]
+fn a_silent_router_is_passed_over() {
+    let mut host = Host::new(&[], auto());
+    host.advertise(9000, &prefix_option("2001:db8:1::", 0xc0, 20_000, 20_000));
+    host.hear_v6("fe80::fd", "ff02::1", 255, 134, [0, 0, 1, 0], &[0; 8]);
+    assert_eq!(host.default_route(), Some(ip(ROUTER)));
+    let to = tuple("[::]:1", "[2001:db8:9::9]:2");
+    host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x").unwrap();
+    host.run(SECOND * 10);
+    assert_eq!(host.default_route(), Some(ip("fe80::fd")));
+}
+
+/// RFC 4861 8.1: a redirect counts if it comes from this link and from the first hop in use.
+#[test]
+fn redirects_v6() {
+    let target = [&six("fe80::fd").octets()[..], &six("2001:db8:9::9").octets()].concat();
+    let mut host = Host::new(&[], auto());
+    host.advertise(9000, &prefix_option("2001:db8:1::", 0xc0, 20_000, 20_000));
+    host.sent();
+    for (src, hops, followed) in [("fe80::fc", 255, 0), (ROUTER, 254, 0), (ROUTER, 255, 1)] {
+        host.hear_v6(src, OUR_LOCAL, hops, 137, [0; 4], &target);
+        assert_eq!(counter(&host.stack, "redirects_in"), followed, "{src} {hops}");
+    }
+    let to = tuple("[::]:1", "[2001:db8:9::9]:2");
+    host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x").unwrap();
+    let asked = host.sent();
+    let group = ndp::solicited_node(six("fe80::fd"));
+    let looks_for = |s: &Sent| matches!(s, Sent::V6(_, dst, 135, _) if *dst == group);
+    assert!(asked.iter().any(looks_for), "{asked:?}");
+    // It does not answer: back to the router.
+    host.run(SECOND * 10);
+    host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x").unwrap();
+    assert!(!host.sent().iter().any(looks_for));
+}
+
+/// RFC 1122 3.2.2.2: an ICMP redirect counts if it comes from the gateway in use and names one on
+/// the connected network.
+#[test]
+fn redirects_v4() {
+    let mut host = Host::new(&["10.0.0.1/24"], auto());
+    let prefix = "0.0.0.0/0".parse().unwrap();
+    let interface = host.interface;
+    host.stack.add_route(Route { prefix, via: Some(ip("10.0.0.254")), interface, metric: 0 });
+    let quote = v4([10, 0, 0, 1], [192, 0, 2, 7], 64, protocol::UDP, &[0; 8]);
+    let redirect = |gateway: [u8; 4], from: [u8; 4]| {
+        let mut message = Vec::new();
+        icmpv4::Header { kind: 5, code: 1, rest: gateway }.emit(&quote, &mut message);
+        v4(from, [10, 0, 0, 1], 64, protocol::ICMP, &message)
+    };
+    for (gateway, from, followed) in [
+        ([10, 0, 0, 253], [10, 0, 0, 9], 0),
+        ([192, 0, 2, 1], [10, 0, 0, 254], 0),
+        ([10, 0, 0, 1], [10, 0, 0, 254], 0),
+        ([10, 0, 0, 253], [10, 0, 0, 254], 1),
+    ] {
+        host.hear(ethernet::IPV4, &redirect(gateway, from));
+        assert_eq!(counter(&host.stack, "redirects_in"), followed, "{gateway:?} {from:?}");
+    }
+    host.sent();
+    let to = tuple("10.0.0.1:1", "192.0.2.7:2");
+    host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x").unwrap();
+    let asked = host.sent();
+    let [Sent::Arp(question)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(question.target_ip, Ipv4Addr::new(10, 0, 0, 253));
+}
+
+/// RFC 3376 4, 5.1: a join is told to 224.0.0.22 with time to live 1; datagrams to the group are
+/// then taken, and those to others dropped.
+#[test]
+fn joining_an_ipv4_group() {
+    let settings = InterfaceSettings { reports: true, ..Default::default() };
+    let mut host = Host::new(&["10.0.0.1/24"], settings);
+    host.run(SECOND * 3);
+    let group = ip("224.1.1.1");
+    let datagram = |to: [u8; 4]| v4([10, 0, 0, 9], to, 1, protocol::UDP, &[0, 1, 0, 9, 0, 8, 0, 0]);
+    host.hear(ethernet::IPV4, &datagram([224, 1, 1, 1]));
+    assert_eq!(host.stack.poll_event(), None);
+    host.stack.join(host.now, host.interface, group).unwrap();
+    assert!(host.stack.groups().eq([(host.interface, group)]));
+    let sent = host.run(SECOND * 3);
+    let [(_, Sent::V4(header, report)), _] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((header.dst, header.ttl, header.tos), (Ipv4Addr::new(224, 0, 0, 22), 1, 0xc0));
+    assert_eq!(*report, igmp::report(&[(igmp::Record::ToExclude, Ipv4Addr::new(224, 1, 1, 1))]));
+    host.hear(ethernet::IPV4, &datagram([224, 1, 1, 1]));
+    assert!(
+        matches!(host.stack.poll_event(), Some(Event::UdpArrived(d)) if d.interface == host.interface)
+    );
+    host.hear(ethernet::IPV4, &datagram([224, 1, 1, 2]));
+    assert_eq!(host.stack.poll_event(), None);
+    // A router asks (RFC 3376 4.1), and one from elsewhere (9.1).
+    let mut query = igmp::short(igmp::kind::QUERY, Ipv4Addr::UNSPECIFIED).to_vec();
+    query.extend([0; 4]);
+    host.hear(ethernet::IPV4, &v4([10, 0, 0, 254], [224, 0, 0, 1], 2, protocol::IGMP, &query));
+    assert!(host.run(SECOND * 11).is_empty());
+    host.hear(ethernet::IPV4, &v4([10, 0, 0, 254], [224, 0, 0, 1], 1, protocol::IGMP, &query));
+    assert_eq!(host.run(SECOND * 11).len(), 1);
+    host.stack.leave(host.now, host.interface, group).unwrap();
+    assert_eq!(host.run(SECOND * 11).len(), 2);
+    assert_eq!(
+        host.stack.leave(host.now, host.interface, group),
+        Err(NetError::AddressNotAvailable)
+    );
+}
+
+/// RFC 4862 5.4.2, RFC 3810 6.1: the solicited-node group of every address is reported, a joined
+/// group too; RFC 3590 4: from the unspecified address as long as there is no other.
+#[test]
+fn ipv6_groups_are_reported() {
+    let mut host = Host::new(&[], InterfaceSettings::host());
+    let sent = host.run(SECOND * 5);
+    let reports = |sent: &[(Duration, Sent)]| -> Vec<(Ipv6Addr, Ipv6Addr)> {
+        let of = |s: &Sent| match s {
+            Sent::V6(src, dst, 143, body) if *dst == six("ff02::16") => {
+                Some((*src, mld::reported(&body[4..]).unwrap()))
+            }
+            _ => None,
+        };
+        sent.iter().filter_map(|(_, s)| of(s)).collect()
+    };
+    let solicited = ndp::solicited_node(six(OUR_LOCAL));
+    assert_eq!(reports(&sent)[0], (Ipv6Addr::UNSPECIFIED, solicited));
+    host.stack.join(host.now, host.interface, ip("ff05::7")).unwrap();
+    let sent = host.run(SECOND * 5);
+    assert_eq!(reports(&sent), [(six(OUR_LOCAL), six("ff05::7")); 2]);
+}
+
+/// RFC 1112 6.1: what is sent to a group that we are in comes back, also in fragments, unless that
+/// is not wanted (`IP_MULTICAST_LOOP`). A time to live of 0 stays in the host.
+#[test]
+fn our_own_group_datagrams_come_back() {
+    let mut host = Host::new(&["10.0.0.1/24"], InterfaceSettings::default());
+    host.sent();
+    host.stack.join(host.now, host.interface, ip("224.1.1.1")).unwrap();
+    let mut send = |options: UdpSendOptions, len: usize| {
+        let to = tuple("0.0.0.0:1", "224.1.1.1:2");
+        host.stack.udp_send(host.now, to, &options, &vec![7; len]).unwrap();
+        let frames = host.sent().len();
+        let got = match host.stack.poll_event() {
+            Some(Event::UdpArrived(datagram)) => {
+                assert_eq!(datagram.interface, host.interface);
+                assert_eq!(datagram.tuple.remote, "10.0.0.1:1".parse().unwrap());
+                Some(datagram.payload.len())
+            }
+            _ => None,
+        };
+        (frames, got)
+    };
+    assert_eq!(send(UdpSendOptions::default(), 5), (1, Some(5)));
+    assert_eq!(send(UdpSendOptions::default(), 4000), (3, Some(4000)));
+    assert_eq!(send(UdpSendOptions { multicast_loop: false, ..Default::default() }, 5), (1, None));
+    assert_eq!(send(UdpSendOptions { ttl: Some(0), ..Default::default() }, 5), (0, Some(5)));
+}
