@@ -179,10 +179,16 @@ impl Engine {
                 Some(bytes) => vec![Reply::Info(bytes)],
                 None => errno(Err(Errno::NOTCONN)),
             },
-            Request::UdpProxy(tuple) => errno(self.open_proxy(now, tuple)),
+            Request::UdpProxy(transport, tuple) => errno(self.open_proxy(now, transport, tuple)),
             Request::UdpError(tuple) => {
                 vec![Reply::Errno(self.udp_errors.take(&tuple).unwrap_or(0))]
             }
+            Request::Wants(name, wants) if name.net == self.net => {
+                self.hear_wants(name.role, wants);
+                errno(Ok(()))
+            }
+            Request::ErrorQueue(name) if name.net == self.net => vec![self.take_record(name.role)],
+            Request::Wants(..) | Request::ErrorQueue(_) => errno(Err(Errno::INVAL)),
             Request::Snapshot => texts(&snapshot::take(self, now)),
             Request::Brief => vec![Reply::Text(self.brief.to_string())],
             Request::Capture | Request::Stop if !trusted => errno(Err(Errno::PERM)),

@@ -10,7 +10,7 @@
 //! | `start` | doors, links and the stack at the beginning |
 //! | `gateway`, `inbound` | how connections begin, from either side |
 //! | `session`, `relay` | a connection, and its bytes |
-//! | `udp` | datagrams |
+//! | `udp`, `parcels`, `datagram_errors` | datagrams, and ICMP's messages for programs |
 //! | `listeners` | who listens |
 //! | `control`, `options`, `info`, `snapshot`, `reasons` | what programs and the tool ask |
 //! | `port` | a link |
@@ -19,6 +19,7 @@
 //! | `poller`, `timers`, `slab`, `unix`, `files` | tools |
 pub mod config;
 mod control;
+mod datagram_errors;
 pub mod embed;
 mod files;
 mod gateway;
@@ -26,6 +27,7 @@ mod inbound;
 mod info;
 mod listeners;
 mod options;
+mod parcels;
 mod poller;
 mod port;
 mod reasons;
@@ -72,6 +74,10 @@ pub struct Engine {
     /// A stop was asked for: until when bytes already written may take to arrive.
     stopping: Option<Instant>,
     gateway: OwnedFd,
+    /// The gateway of datagrams.
+    parcels: OwnedFd,
+    /// Tells sockets that are not connected of errors.
+    alarm: OwnedFd,
     control: OwnedFd,
     accepting_paused: bool,
 
@@ -92,6 +98,7 @@ pub struct Engine {
     proxies: udp::Proxies,
     reasons: reasons::Reasons,
     udp_errors: reasons::Reasons,
+    wants: datagram_errors::DatagramWants,
     /// For bytes that are only passed through: requests, datagrams.
     scratch: Vec<u8>,
     /// How often the loop has turned.

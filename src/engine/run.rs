@@ -14,6 +14,7 @@ use crate::base::time::Duration;
 use crate::base::{Instant, NetError};
 use crate::host::Errno;
 use crate::sock::errno;
+use crate::sock::name::Transport;
 use crate::stack::tcp::State;
 use crate::stack::{ConnId, Event, IfIndex};
 
@@ -91,6 +92,7 @@ impl Engine {
             Token::Stop => self.begin_stop(time),
             Token::Steps => self.take_step(),
             Token::Gateway => self.accept_outgoing(time),
+            Token::Parcels => self.take_parcels(time),
             Token::Control => self.accept_callers(time),
             Token::Link(n) => {
                 let Some(port) = self.ports.get_mut(n as usize) else { return };
@@ -149,8 +151,14 @@ impl Engine {
                         self.enqueue(key);
                     }
                 }
-                Event::UdpArrived(datagram) => self.deliver_datagram(time, datagram),
-                Event::UdpFailed { tuple, error } => self.fail_datagram(tuple, error),
+                Event::UdpArrived(datagram) => {
+                    self.deliver_datagram(time, Transport::Udp, datagram);
+                }
+                Event::EchoArrived(datagram) => {
+                    self.deliver_datagram(time, Transport::Echo, datagram);
+                }
+                Event::IcmpArrived(datagram) => self.deliver_raw(time, &datagram),
+                Event::DatagramFailed(failed) => self.datagram_failed(&failed),
             }
         }
     }

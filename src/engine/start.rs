@@ -81,6 +81,13 @@ impl Engine {
         let stop = Stop::new().map_err(system("eventfd"))?;
         poller.add(stop.fd(), Token::Stop, EventFlags::IN).map_err(system("epoll"))?;
         poller.add(&gateway, Token::Gateway, EventFlags::IN).map_err(system("epoll"))?;
+        let parcels = unix::bound(SocketType::DGRAM, net, Role::Gateway);
+        let parcels = parcels.map_err(system("the net's sockets"))?;
+        let passcred = rustix::net::sockopt::set_socket_passcred(&parcels, true);
+        passcred.map_err(system("the net's sockets"))?;
+        let alarm = unix::bound(SocketType::DGRAM, net, Role::Alarm);
+        let alarm = alarm.map_err(system("the net's sockets"))?;
+        poller.add(&parcels, Token::Parcels, EventFlags::IN).map_err(system("epoll"))?;
         poller.add(&control, Token::Control, EventFlags::IN).map_err(system("epoll"))?;
 
         let (secret, seed) = entropy()?;
@@ -108,6 +115,8 @@ impl Engine {
             steps: None,
             stopping: None,
             gateway,
+            parcels,
+            alarm,
             control,
             accepting_paused: false,
             stack,
@@ -123,7 +132,8 @@ impl Engine {
             proxies: udp::Proxies::new(),
             reasons: reasons::Reasons::default(),
             udp_errors: reasons::Reasons::default(),
-            scratch: vec![0; limits::IP_PACKET_MAX + 1],
+            wants: super::datagram_errors::DatagramWants::default(),
+            scratch: vec![0; limits::IP_PACKET_MAX + 1 + super::parcels::HEAD_MAX],
             turns: 0,
         };
         engine.check_listeners(started);

@@ -17,12 +17,15 @@ use super::poller::{EventFlags, Token};
 use super::slab::{Key, Slab};
 use super::timers::Due;
 use super::{Engine, unix};
+use crate::base::addr::SocketAddr;
 use crate::base::time::Duration;
-use crate::base::{FourTuple, Instant, NetError};
+use crate::base::{FourTuple, Instant};
+use crate::host::fd::Owned;
+use crate::host::memory_file;
 use crate::net::brief::Users;
-use crate::sock::errno;
-use crate::sock::name::{NetId, Role, Slot};
-use crate::stack::{UdpDatagram, UdpSendOptions};
+use crate::sock::name::{NetId, Role, Slot, Transport};
+use crate::sock::parcel::{How, Note};
+use crate::stack::UdpDatagram;
 use rustix::io::Errno;
 use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketType};
 use std::collections::{HashMap, VecDeque};
@@ -47,6 +50,7 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 /// A remote host's socket.
 pub struct Proxy {
     fd: OwnedFd,
+    transport: Transport,
     tuple: FourTuple,
     last: Instant,
     /// The program's socket that spoke or took a datagram last: tried first.
@@ -55,6 +59,8 @@ pub struct Proxy {
     joined: bool,
     /// Datagrams in the waiting queue.
     waiting: usize,
+    /// What datagrams arrived with last, if that was unusual, in a file to be sent along.
+    note: Option<(Note, Owned)>,
 }
 
 impl Proxy {
@@ -68,6 +74,21 @@ impl Proxy {
             self.joined = alone && unix::connect(&self.fd, net, from).is_ok();
         }
     }
+    /// Its name.
+    fn role(&self) -> Role {
+        let (transport, tuple) = (self.transport, self.tuple);
+        Role::Proxy { transport, local: tuple.local, remote: tuple.remote }
+    }
+    /// Makes the note that goes with a datagram, unless all is as usual. One is kept, since most
+    /// datagrams of a host arrive alike.
+    fn prepare_note(&mut self, datagram: &UdpDatagram) {
+        let note = Note { ttl: datagram.ttl, tos: datagram.tos, ..Note::default() };
+        if note == Note::default() {
+            self.note = None;
+        } else if self.note.as_ref().is_none_or(|(kept, _)| *kept != note) {
+            self.note = memory_file::create(&note.encode()).ok().map(|file| (note, file));
+        }
+    }
     /// Open to every socket again.
     fn part(&mut self) {
         if self.joined {
@@ -79,7 +100,7 @@ impl Proxy {
 /// All proxies, and the datagrams that wait.
 pub struct Proxies {
     slab: Slab<Proxy>,
-    by_pair: HashMap<FourTuple, Key>,
+    by_pair: HashMap<(Transport, FourTuple), Key>,
     waiting: VecDeque<(Key, UdpDatagram)>,
     retry: Duration,
     progress: Instant,
@@ -111,15 +132,20 @@ impl Proxies {
     }
     fn remove(&mut self, key: Key) {
         if let Some(proxy) = self.slab.remove(key) {
-            self.by_pair.remove(&proxy.tuple);
+            self.by_pair.remove(&(proxy.transport, proxy.tuple));
         }
     }
 }
 
 impl Engine {
     /// A program asks for the proxy of a pair: there is none, or it is not open to that program.
-    pub(super) fn open_proxy(&mut self, now: Instant, tuple: FourTuple) -> Result<(), Errno> {
-        let key = self.make_proxy(now, tuple)?;
+    pub(super) fn open_proxy(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        tuple: FourTuple,
+    ) -> Result<(), Errno> {
+        let key = self.make_proxy(now, transport, tuple)?;
         // What is queued would be lost with the connection.
         self.send_datagrams(now, key);
         if let Some(proxy) = self.proxies.slab.get_mut(key) {
@@ -129,8 +155,13 @@ impl Engine {
     }
 
     /// The proxy of a pair, made if it is not there.
-    pub(super) fn make_proxy(&mut self, now: Instant, tuple: FourTuple) -> Result<Key, Errno> {
-        if let Some(key) = self.proxies.by_pair.get(&tuple) {
+    pub(super) fn make_proxy(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        tuple: FourTuple,
+    ) -> Result<Key, Errno> {
+        if let Some(key) = self.proxies.by_pair.get(&(transport, tuple)) {
             return Ok(*key);
         }
         let local = tuple.local.ip();
@@ -143,7 +174,7 @@ impl Engine {
                 self.proxies.remove(key);
             }
         }
-        let role = Role::Proxy { local: tuple.local, remote: tuple.remote };
+        let role = Role::Proxy { transport, local: tuple.local, remote: tuple.remote };
         let fd = unix::bound(SocketType::DGRAM, self.net, role)?;
         if self.brief.users != Users::Any {
             net::sockopt::set_socket_passcred(&fd, true)?;
@@ -155,9 +186,10 @@ impl Engine {
         {
             tracing::debug!(?tuple, "a proxy's send buffer stays small");
         }
-        let proxy = Proxy { fd, tuple, last: now, peer: None, joined: false, waiting: 0 };
+        let (last, peer, joined, waiting, note) = (now, None, false, 0, None);
+        let proxy = Proxy { fd, transport, tuple, last, peer, joined, waiting, note };
         let key = self.proxies.slab.insert(proxy);
-        self.proxies.by_pair.insert(tuple, key);
+        self.proxies.by_pair.insert((transport, tuple), key);
         if let Some(proxy) = self.proxies.slab.get(key) {
             if let Err(error) = self.poller.add(&proxy.fd, Token::Proxy(key), EventFlags::IN) {
                 self.proxies.remove(key);
@@ -176,34 +208,61 @@ impl Engine {
                 Err(Errno::INTR) => continue,
                 Err(_) => return,
             };
-            let Some(from @ Role::Datagram { local, .. }) =
-                from.and_then(|from| unix::role_of(&from, self.net))
-            else {
-                continue;
-            };
-            let admitted = match &self.brief.users {
-                Users::Any => true,
-                Users::Only(list) => {
-                    uid.is_some_and(|u| u == 0 || u == self.uid || list.contains(&u))
-                }
-                Users::SameOrRoot => uid.is_some_and(|u| u == 0 || u == self.uid),
-            };
-            if !admitted || local.port() != proxy.tuple.local.port() {
+            let transport = proxy.transport;
+            let tuple = proxy.tuple;
+            let from = from.and_then(|from| unix::role_of(&from, self.net));
+            let Some(from @ Role::Datagram { transport: its, local, .. }) = from else { continue };
+            if !self.admits(uid) || its != transport || local.port() != tuple.local.port() {
                 continue;
             }
-            proxy.heard(now, self.net, from);
-            let tuple = proxy.tuple;
-            let payload = &self.scratch[..len];
-            let sent = self.stack.udp_send(now, tuple, &UdpSendOptions::default(), payload);
+            self.heard(now, key, from);
+            let payload = std::mem::take(&mut self.scratch);
+            let bytes = payload.get(..len).unwrap_or_default();
+            let sent = self.send_as(now, transport, tuple, &How::default(), bytes);
+            self.scratch = payload;
             if let Err(error) = sent {
-                self.fail_datagram(tuple, error);
+                self.sending_failed(transport, tuple, error);
             }
         }
     }
 
+    /// A program's socket has spoken to a proxy.
+    pub(super) fn heard(&mut self, now: Instant, key: Key, from: Role) {
+        let net = self.net;
+        if let Some(proxy) = self.proxies.slab.get_mut(key) {
+            proxy.heard(now, net, from);
+        }
+    }
+
+    /// Whether a user may send into the net.
+    pub(super) fn admits(&self, uid: Option<u32>) -> bool {
+        match &self.brief.users {
+            Users::Any => true,
+            Users::Only(list) => uid.is_some_and(|u| u == 0 || u == self.uid || list.contains(&u)),
+            Users::SameOrRoot => uid.is_some_and(|u| u == 0 || u == self.uid),
+        }
+    }
+
+    /// The pair of a program's socket that is connected to `remote`.
+    pub(super) fn proxy_pair(&self, peer: Role, remote: SocketAddr) -> Option<FourTuple> {
+        let mut all = self.proxies.slab.iter().map(|(_, proxy)| proxy);
+        all.find(|p| p.peer == Some(peer) && p.tuple.remote == remote).map(|p| p.tuple)
+    }
+
+    /// The socket that spoke last through the proxy of a pair.
+    pub(super) fn proxy_peer(&self, transport: Transport, tuple: FourTuple) -> Option<Role> {
+        let key = self.proxies.by_pair.get(&(transport, tuple))?;
+        self.proxies.slab.get(*key)?.peer
+    }
+
     /// A datagram has come from the wire.
-    pub(super) fn deliver_datagram(&mut self, now: Instant, datagram: UdpDatagram) {
-        let key = match self.make_proxy(now, datagram.tuple) {
+    pub(super) fn deliver_datagram(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        datagram: UdpDatagram,
+    ) {
+        let key = match self.make_proxy(now, transport, datagram.tuple) {
             Ok(key) => key,
             Err(error) => {
                 tracing::debug!(tuple = ?datagram.tuple, %error, "no socket for a datagram");
@@ -216,12 +275,15 @@ impl Engine {
         if proxy.waiting > 0 {
             return self.wait_for_room(now, key, datagram);
         }
+        proxy.prepare_note(&datagram);
         match offer(proxy, self.net, &datagram.payload) {
             Delivery::Done(role) => proxy.peer = Some(role),
             Delivery::Full => self.wait_for_room(now, key, datagram),
             Delivery::Nobody => {
                 self.proxies.remove(key);
-                self.stack.udp_refuse(now, &datagram);
+                if transport == Transport::Udp {
+                    self.stack.udp_refuse(now, &datagram);
+                }
             }
         }
     }
@@ -255,6 +317,7 @@ impl Engine {
             let outcome = if full.contains(&key) {
                 Delivery::Full
             } else {
+                proxy.prepare_note(&datagram);
                 offer(proxy, self.net, &datagram.payload)
             };
             match outcome {
@@ -285,12 +348,23 @@ impl Engine {
         proxies.retry = (proxies.retry * 2).min(RETRY_LONGEST);
     }
 
-    /// An ICMP error came back, or a datagram could not be sent: remembered, and the program's
-    /// socket told if it is connected.
-    pub(super) fn fail_datagram(&mut self, tuple: FourTuple, error: NetError) {
-        tracing::debug!(?tuple, %error, "a datagram failed");
-        self.udp_errors.remember(tuple, errno::to_byte(errno::from_net(error)));
-        let Some(key) = self.proxies.by_pair.get(&tuple) else { return };
+    /// A raw socket gets every ICMP packet.
+    pub(super) fn deliver_raw(&mut self, now: Instant, datagram: &UdpDatagram) {
+        let sockets: Vec<Role> = self.wants.raw().collect();
+        for role in sockets {
+            let Role::Datagram { local, .. } = role else { continue };
+            if local.is_ipv4() != datagram.tuple.local.is_ipv4() {
+                continue;
+            }
+            let mut copy = datagram.clone();
+            copy.tuple.local.set_port(local.port());
+            self.deliver_datagram(now, Transport::Raw, copy);
+        }
+    }
+
+    /// An error waits for the program's socket: it is told if it is connected to this proxy.
+    pub(super) fn raise(&mut self, transport: Transport, tuple: FourTuple) {
+        let Some(key) = self.proxies.by_pair.get(&(transport, tuple)) else { return };
         let Some(proxy) = self.proxies.slab.get_mut(*key) else { return };
         if let Some(peer) = proxy.peer {
             proxy.part();
@@ -306,8 +380,7 @@ impl Engine {
 /// both ways turns away with datagrams unread (unix_dgram_disconnected in net/unix/af_unix.c), so:
 /// leave one to ourselves, connect, disconnect. What programs sent meanwhile is lost, as UDP may.
 fn raise_error(proxy: &Proxy, net: NetId, peer: Role) -> Result<(), Errno> {
-    let own = Role::Proxy { local: proxy.tuple.local, remote: proxy.tuple.remote };
-    unix::send_to(&proxy.fd, &[], net, own)?;
+    unix::send_to(&proxy.fd, &[], net, proxy.role())?;
     unix::connect(&proxy.fd, net, peer)?;
     net::connect_unspec(&proxy.fd)
 }
@@ -318,11 +391,13 @@ fn offer(proxy: &Proxy, net: NetId, payload: &[u8]) -> Delivery {
     let groups = (0..Slot::SHARED).map(Slot::Shared);
     let slots = std::iter::once(Slot::Exclusive).chain(groups);
     let places = candidates(proxy.tuple.local);
+    let transport = proxy.transport;
     let all = places.flat_map(|(local, dual)| {
-        slots.clone().map(move |slot| Role::Datagram { local, dual, slot })
+        slots.clone().map(move |slot| Role::Datagram { transport, local, dual, slot })
     });
+    let note = proxy.note.as_ref().map(|(_, file)| file.raw());
     for role in proxy.peer.into_iter().chain(all) {
-        match unix::send_to(&proxy.fd, payload, net, role) {
+        match unix::send_noted(&proxy.fd, payload, net, role, note) {
             Ok(_) => return Delivery::Done(role),
             Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => return Delivery::Full,
             // Nobody has that name, or its holder is connected to another host.
@@ -335,7 +410,7 @@ fn offer(proxy: &Proxy, net: NetId, payload: &[u8]) -> Delivery {
 type Received = (usize, Option<rustix::net::SocketAddrUnix>, Option<u32>);
 
 /// One datagram: its length, its sender's name, and uid where the socket asks for credentials.
-fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> Result<Received, Errno> {
+pub(super) fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> Result<Received, Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;

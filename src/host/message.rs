@@ -179,11 +179,81 @@ pub fn send_raw(fd: Raw, payload: Payload, to: &[u8], flags: i32) -> Result<usiz
     unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
 }
 
+/// Sends `prefix` and behind it the bytes `range` of `payload`, with a descriptor if one is given.
+pub fn send_parts(
+    fd: Raw,
+    prefix: &[u8],
+    (payload, range): (Payload, core::ops::Range<usize>),
+    to: Option<&Address>,
+    pass: Option<Raw>,
+    flags: i32,
+) -> Result<usize, Errno> {
+    let mut parts = Vec::with_capacity(4);
+    if !prefix.is_empty() {
+        let (iov_base, iov_len) = (prefix.as_ptr().cast_mut().cast(), prefix.len());
+        parts.push(libc::iovec { iov_base, iov_len });
+    }
+    let (mut at, mut index) = (0, 0);
+    while at < range.end
+        && let Some(part) = payload.part(index)?
+    {
+        let (from, until) = (range.start.clamp(at, at + part.len()) - at, range.end - at);
+        let piece = part.first(until).skip(from);
+        if !piece.is_empty() {
+            parts.push(one(piece));
+        }
+        at += part.len();
+        index += 1;
+    }
+    let mut passed = Rights::new(pass.unwrap_or(-1));
+    let control = if pass.is_some() { passed.as_slice() } else { UserSlice::EMPTY };
+    let mut header = header(UserSlice::EMPTY, control);
+    header.msg_iov = parts.as_mut_ptr();
+    header.msg_iovlen = parts.len() as _;
+    let (name, name_len) = to.map_or((core::ptr::null(), 0), Address::raw);
+    header.msg_name = name.cast_mut().cast();
+    header.msg_namelen = name_len;
+    // SAFETY: the kernel only reads; it checks the program's pointers, and ours outlive the call.
+    unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
+}
+
+/// A control message with one descriptor (SCM_RIGHTS).
+#[repr(C, align(8))]
+struct Rights {
+    len: usize,
+    level: i32,
+    kind: i32,
+    fd: i32,
+    padding: i32,
+}
+
+impl Rights {
+    fn new(fd: Raw) -> Rights {
+        let len = core::mem::offset_of!(Rights, padding);
+        let (level, kind) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
+        Rights { len, level, kind, fd, padding: 0 }
+    }
+    fn as_slice(&mut self) -> UserSlice {
+        let size = core::mem::size_of::<Rights>();
+        // SAFETY: it outlives the call that this is passed to.
+        unsafe { UserSlice::new(core::ptr::from_mut(self) as usize, size) }
+    }
+}
+
 /// Sends our own bytes.
 pub fn send_bytes(fd: Raw, bytes: &[u8], to: Option<&Address>, flags: i32) -> Result<usize, Errno> {
     // SAFETY: `send` only reads it.
     let slice = unsafe { UserSlice::new(bytes.as_ptr() as usize, bytes.len()) };
     send(fd, Payload::Flat(slice), to, UserSlice::EMPTY, flags)
+}
+
+/// Sends our own bytes with a descriptor; does not wait.
+pub fn send_bytes_noted(fd: Raw, bytes: &[u8], to: &Address, note: Raw) -> Result<usize, Errno> {
+    // SAFETY: it is only read.
+    let payload = unsafe { UserSlice::new(bytes.as_ptr() as usize, bytes.len()) };
+    let what = (Payload::Flat(payload), 0..bytes.len());
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    send_parts(fd, &[], what, Some(to), Some(note), flags)
 }
 
 /// Receives into our own bytes.

@@ -14,6 +14,7 @@ pub mod file;
 pub mod filter;
 pub mod interface;
 pub mod log;
+pub mod memory_file;
 pub mod message;
 pub mod option;
 pub mod packet;

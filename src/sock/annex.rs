@@ -24,6 +24,10 @@ pub struct Key(u16);
 impl Key {
     /// The logical peer of a datagram socket.
     pub const PEER: Key = Key(1);
+    /// Errors that wait to be read (`MSG_ERRQUEUE`).
+    pub const ERRORS: Key = Key(2);
+    /// The filter of a raw ICMP socket.
+    pub const ICMP_FILTER: Key = Key(3);
 
     /// The value of a socket option. `level` and `name` are below 256, as all of Linux' are but for
     /// `SOL_*` above the protocols' numbers; `None` otherwise.

@@ -33,7 +33,9 @@ pub fn bind(mut sock: Sock, given: &[u8]) -> Result<(), Errno> {
         // The endpoint of a connect that failed: that name goes with the file.
         sock = super::replace::unix_file(sock)?;
     }
-    claim(&mut sock, address)
+    claim(&mut sock, address)?;
+    super::datagram_wants::tell_if_special(&sock);
+    Ok(())
 }
 
 fn least(ipv6: bool) -> usize {
@@ -115,7 +117,7 @@ fn take_name(sock: &Sock, net: NetId, wanted: &Bound, transport: Transport) -> R
     let bind_to = |slot| {
         let role = match transport {
             Transport::Tcp => Role::Listener { local, dual, slot },
-            Transport::Udp => Role::Datagram { local, dual, slot },
+            _ => Role::Datagram { transport, local, dual, slot },
         };
         unix::bind(sock.fd, &address_of(&Name { net, role }))
     };
@@ -131,14 +133,19 @@ fn take_name(sock: &Sock, net: NetId, wanted: &Bound, transport: Transport) -> R
     Err(Errno::ADDRINUSE)
 }
 
-/// TCP or UDP.
+/// What it speaks.
 pub fn transport(sock: &Sock) -> Transport {
-    if sock.has(Tag::DGRAM) { Transport::Udp } else { Transport::Tcp }
+    match (sock.has(Tag::DGRAM), sock.has(Tag::ICMP), sock.has(Tag::RAW)) {
+        (false, _, _) => Transport::Tcp,
+        (true, false, _) => Transport::Udp,
+        (true, true, false) => Transport::Echo,
+        (true, true, true) => Transport::Raw,
+    }
 }
 
 /// Whether the program wants to share its address: `SO_REUSEPORT`, for UDP also `SO_REUSEADDR`.
 fn shares(sock: &Sock, transport: Transport) -> bool {
     let reuse_address =
         || option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_REUSEADDR).is_ok_and(|v| v != 0);
-    sock.has(Tag::REUSEPORT) || (transport == Transport::Udp && reuse_address())
+    sock.has(Tag::REUSEPORT) || (transport != Transport::Tcp && reuse_address())
 }

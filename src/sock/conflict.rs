@@ -32,7 +32,9 @@ impl Bound {
         let name = Name::decode(name).filter(|n| n.net == net)?;
         let (local, dual, slot) = match (name.role, transport) {
             (Role::Listener { local, dual, slot }, Transport::Tcp) => (local, dual, slot),
-            (Role::Datagram { local, dual, slot }, Transport::Udp) => (local, dual, slot),
+            (Role::Datagram { transport: its, local, dual, slot }, _) if its == transport => {
+                (local, dual, slot)
+            }
             _ => return None,
         };
         Some(Bound { local, dual, shared: slot != Slot::Exclusive, uid })
@@ -99,7 +101,7 @@ fn may_share(a: &Bound, b: &Bound, transport: Transport) -> bool {
         (Some(x), Some(y)) => x == y,
         _ => true,
     };
-    a.shared && b.shared && (transport == Transport::Udp || one_user)
+    a.shared && b.shared && (transport != Transport::Tcp || one_user)
 }
 
 /// The order in which names are tried for a destination: `(address, dual)`, the best match first.

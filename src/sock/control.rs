@@ -6,6 +6,7 @@
 //! both sides are input to the other.
 //!
 //! A [`ConnectRequest`] is the first bytes on the stream to the gateway instead.
+use super::name::{Name, Transport};
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::{FourTuple, time::Duration};
 use crate::net::brief::Brief;
@@ -34,9 +35,14 @@ pub enum Request {
     /// `TCP_INFO`. Reply: `Info` (bytes of Linux's `struct tcp_info`) or `Errno`.
     Info(FourTuple),
     /// Make a proxy datagram socket for this pair. Reply: `Errno`, 0 once it is bound.
-    UdpProxy(FourTuple),
+    UdpProxy(Transport, FourTuple),
     /// Last error of datagrams of this pair, and clear it. Reply: `Errno`.
     UdpError(FourTuple),
+    /// What a datagram socket asks for besides its datagrams: bits of [`wants`]. Reply: `Errno`.
+    Wants(Name, u8),
+    /// The oldest entry of the error queue of a datagram socket, and take it out. Reply: `Info`
+    /// (a [`super::error_queue::Record`]), or `Errno`: `EAGAIN` if there is none.
+    ErrorQueue(Name),
     /// Everything `understudy ss` and `status` show. Reply: `Text` packets (JSON when joined), the
     /// last one empty.
     Snapshot,
@@ -159,20 +165,52 @@ pub struct ConnectRequest {
     pub options: Vec<WireOption>,
 }
 
+/// What a datagram socket asks the engine for: see [`Request::Wants`].
+pub mod wants {
+    /// Its errors, with what ICMP quoted (`IP_RECVERR`).
+    pub const ERRORS: u8 = 1;
+    /// It is connected: then the kernel's socket can show that there are errors.
+    pub const CONNECTED: u8 = 2;
+    /// Datagrams of one flow joined (`UDP_GRO`).
+    pub const JOINED: u8 = 4;
+    /// Over IPv6 datagrams without a checksum too (`UDP_NO_CHECK6_RX`).
+    pub const UNCHECKED: u8 = 8;
+    /// All ICMP packets (raw sockets).
+    pub const ICMP: u8 = 16;
+}
+
+pub(super) fn transport_byte(transport: Transport) -> u8 {
+    match transport {
+        Transport::Tcp => 0,
+        Transport::Udp => 1,
+        Transport::Echo => 2,
+        Transport::Raw => 3,
+    }
+}
+
+pub(super) fn transport_of(byte: u8) -> Option<Transport> {
+    match byte {
+        1 => Some(Transport::Udp),
+        2 => Some(Transport::Echo),
+        3 => Some(Transport::Raw),
+        _ => None,
+    }
+}
+
 const CONNECT_MAGIC: [u8; 4] = *b"usC1";
 
-struct Writer(Vec<u8>);
+pub(super) struct Writer(pub(super) Vec<u8>);
 
 impl Writer {
-    fn u8(&mut self, v: u8) -> &mut Self {
+    pub(super) fn u8(&mut self, v: u8) -> &mut Self {
         self.0.push(v);
         self
     }
-    fn u32(&mut self, v: u32) -> &mut Self {
+    pub(super) fn u32(&mut self, v: u32) -> &mut Self {
         self.0.extend_from_slice(&v.to_le_bytes());
         self
     }
-    fn addr(&mut self, a: SocketAddr) -> &mut Self {
+    pub(super) fn addr(&mut self, a: SocketAddr) -> &mut Self {
         match a.ip() {
             IpAddr::V4(ip) => self.u8(4).0.extend_from_slice(&ip.octets()),
             IpAddr::V6(ip) => self.u8(6).0.extend_from_slice(&ip.octets()),
@@ -180,7 +218,7 @@ impl Writer {
         self.0.extend_from_slice(&a.port().to_le_bytes());
         self
     }
-    fn tuple(&mut self, t: FourTuple) -> &mut Self {
+    pub(super) fn tuple(&mut self, t: FourTuple) -> &mut Self {
         self.addr(t.local).addr(t.remote)
     }
     fn option(&mut self, o: WireOption) -> &mut Self {
@@ -188,7 +226,7 @@ impl Writer {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -196,13 +234,13 @@ impl<'a> Reader<'a> {
         self.0 = tail;
         Some(*head)
     }
-    fn u8(&mut self) -> Option<u8> {
+    pub(super) fn u8(&mut self) -> Option<u8> {
         self.take::<1>().map(|[b]| b)
     }
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.take().map(u32::from_le_bytes)
     }
-    fn addr(&mut self) -> Option<SocketAddr> {
+    pub(super) fn addr(&mut self) -> Option<SocketAddr> {
         let ip: IpAddr = match self.u8()? {
             4 => self.take::<4>()?.into(),
             6 => self.take::<16>()?.into(),
@@ -210,7 +248,7 @@ impl<'a> Reader<'a> {
         };
         Some(SocketAddr::new(ip, u16::from_le_bytes(self.take()?)))
     }
-    fn tuple(&mut self) -> Option<FourTuple> {
+    pub(super) fn tuple(&mut self) -> Option<FourTuple> {
         Some(FourTuple { local: self.addr()?, remote: self.addr()? })
     }
     fn kind(&mut self) -> Option<OptionKind> {
@@ -220,7 +258,7 @@ impl<'a> Reader<'a> {
     fn option(&mut self) -> Option<WireOption> {
         Some(WireOption { kind: self.kind()?, value: self.u32()? })
     }
-    fn rest(&mut self) -> &'a [u8] {
+    pub(super) fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.0)
     }
 }
@@ -236,13 +274,21 @@ impl Request {
             Self::EndReason(t) => w.u8(2).tuple(*t),
             Self::SetOption(t, o) => w.u8(3).tuple(*t).option(*o),
             Self::Info(t) => w.u8(4).tuple(*t),
-            Self::UdpProxy(t) => w.u8(5).tuple(*t),
+            Self::UdpProxy(transport, t) => w.u8(5).u8(transport_byte(*transport)).tuple(*t),
             Self::UdpError(t) => w.u8(6).tuple(*t),
             Self::Snapshot => w.u8(7),
             Self::Brief => w.u8(8),
             Self::Capture => w.u8(9),
             Self::Stop => w.u8(10),
             Self::GetOption(t, kind) => w.u8(11).tuple(*t).u8(*kind as u8),
+            Self::Wants(name, wants) => {
+                w.u8(40).u8(*wants).0.extend_from_slice(name.encode().as_bytes());
+                &mut w
+            }
+            Self::ErrorQueue(name) => {
+                w.u8(41).0.extend_from_slice(name.encode().as_bytes());
+                &mut w
+            }
         };
         w.0
     }
@@ -254,13 +300,18 @@ impl Request {
             2 => Self::EndReason(r.tuple()?),
             3 => Self::SetOption(r.tuple()?, r.option()?),
             4 => Self::Info(r.tuple()?),
-            5 => Self::UdpProxy(r.tuple()?),
+            5 => Self::UdpProxy(transport_of(r.u8()?)?, r.tuple()?),
             6 => Self::UdpError(r.tuple()?),
             7 => Self::Snapshot,
             8 => Self::Brief,
             9 => Self::Capture,
             10 => Self::Stop,
             11 => Self::GetOption(r.tuple()?, r.kind()?),
+            40 => {
+                let wants = r.u8()?;
+                Self::Wants(Name::decode(r.rest())?, wants)
+            }
+            41 => Self::ErrorQueue(Name::decode(r.rest())?),
             _ => return None,
         })
     }
@@ -342,6 +393,7 @@ pub fn may_join(brief: &Brief, uid: u32, other: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sock::name::{NetId, Role};
 
     fn tuple() -> FourTuple {
         FourTuple { local: "10.0.0.2:80".parse().unwrap(), remote: "10.0.0.9:5".parse().unwrap() }
@@ -352,13 +404,16 @@ mod tests {
         let six =
             FourTuple { local: "[::1]:1".parse().unwrap(), remote: "[fd00::1]:2".parse().unwrap() };
         let option = WireOption { kind: OptionKind::KeepIdleMs, value: 60_000 };
+        let name = Name { net: NetId(7), role: Role::Alarm };
         for request in [
             Request::Listen { local: six.local, dual: true, backlog: 511 },
             Request::EndReason(tuple()),
             Request::SetOption(six, option),
             Request::Info(tuple()),
             Request::GetOption(six, OptionKind::QuickAck),
-            Request::UdpProxy(tuple()),
+            Request::UdpProxy(Transport::Echo, tuple()),
+            Request::Wants(name, wants::ERRORS),
+            Request::ErrorQueue(name),
             Request::UdpError(six),
             Request::Snapshot,
             Request::Brief,

@@ -17,7 +17,11 @@ const IPPROTO_MPTCP: i32 = 262;
 enum Wanted {
     Stream,
     Datagram,
-    /// Raw and echo sockets: the kernel's, if the net is open to the host.
+    /// Echo sockets and raw ones of ICMP.
+    Icmp {
+        raw: bool,
+    },
+    /// Raw sockets: the kernel's, if the net is open to the host.
     Special(Errno),
     Refused(Errno),
 }
@@ -32,6 +36,11 @@ pub fn socket(domain: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
     match wanted(kind, protocol, domain) {
         Wanted::Stream => object(libc::SOCK_STREAM, kind & FLAGS, ipv6),
         Wanted::Datagram => object(libc::SOCK_DGRAM, kind & FLAGS, ipv6 | Tag::DGRAM),
+        Wanted::Icmp { .. } if brief.outside == Outside::Host => kernel(domain, kind, protocol),
+        Wanted::Icmp { raw } => {
+            let tag = ipv6 | Tag::DGRAM | Tag::ICMP | if raw { Tag::RAW } else { 0 };
+            object(libc::SOCK_DGRAM, kind & FLAGS, tag)
+        }
         Wanted::Special(_) if brief.outside == Outside::Host => kernel(domain, kind, protocol),
         Wanted::Special(errno) | Wanted::Refused(errno) => Err(errno),
     }
@@ -47,7 +56,8 @@ fn wanted(kind: i32, protocol: i32, domain: i32) -> Wanted {
     match (kind & TYPE_MASK, protocol) {
         (libc::SOCK_STREAM, 0 | libc::IPPROTO_TCP | IPPROTO_MPTCP) => Wanted::Stream,
         (libc::SOCK_DGRAM, 0 | libc::IPPROTO_UDP) => Wanted::Datagram,
-        (libc::SOCK_DGRAM, p) if p == ping => Wanted::Special(Errno::ACCESS),
+        (libc::SOCK_DGRAM, p) if p == ping => Wanted::Icmp { raw: false },
+        (libc::SOCK_RAW, p) if p == ping => Wanted::Icmp { raw: true },
         (libc::SOCK_RAW, _) => Wanted::Special(Errno::PERM),
         (libc::SOCK_STREAM | libc::SOCK_DGRAM, _) => Wanted::Refused(Errno::PROTONOSUPPORT),
         (11.., _) => Wanted::Refused(Errno::INVAL),
@@ -86,7 +96,9 @@ mod tests {
         assert_eq!(v4(libc::SOCK_STREAM, 300), Wanted::Refused(Errno::INVAL));
         assert_eq!(v4(libc::SOCK_SEQPACKET, 0), Wanted::Refused(Errno::SOCKTNOSUPPORT));
         assert_eq!(v4(libc::SOCK_STREAM | 0x10, 0), Wanted::Refused(Errno::INVAL));
-        assert_eq!(v4(libc::SOCK_DGRAM, 1), Wanted::Special(Errno::ACCESS));
-        assert_eq!(v4(libc::SOCK_RAW, 1), Wanted::Special(Errno::PERM));
+        assert_eq!(v4(libc::SOCK_DGRAM, 1), Wanted::Icmp { raw: false });
+        assert_eq!(v4(libc::SOCK_RAW, 1), Wanted::Icmp { raw: true });
+        assert_eq!(v4(libc::SOCK_DGRAM, 58), Wanted::Refused(Errno::PROTONOSUPPORT));
+        assert_eq!(v4(libc::SOCK_RAW, 255), Wanted::Special(Errno::PERM));
     }
 }

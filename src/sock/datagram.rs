@@ -15,11 +15,13 @@
 //! - A host on the wire is a socket of the engine, named [`Role::Proxy`].
 use super::annex::{Annex, Key};
 use super::ask;
+use super::bind;
 use super::control::{Reply, Request};
 use super::datagram_bind;
 use super::datagram_route::{self, Route};
+use super::datagram_wants;
 use super::errno;
-use super::name::{Name, NetId, Role};
+use super::name::{Name, NetId, Role, Transport};
 use super::names;
 use super::net_env;
 use super::object::{Sock, address_of};
@@ -32,7 +34,11 @@ use crate::host::{Errno, fd::Raw, message, option, poll, unix};
 
 /// connect(2); `None` for `AF_UNSPEC`.
 pub fn connect(mut sock: Sock, to: Option<SocketAddr>) -> Result<(), Errno> {
-    let Some(to) = to else { return disconnect(sock) };
+    let Some(mut to) = to else { return disconnect(sock) };
+    if sock.has(Tag::ICMP) {
+        // It means nothing there.
+        to.set_port(0);
+    }
     let mut route = datagram_route::find(&sock, to, None)?;
     if route == Route::Outside {
         replace::kernel_file(sock)?;
@@ -56,6 +62,7 @@ pub fn connect(mut sock: Sock, to: Option<SocketAddr>) -> Result<(), Errno> {
         Route::Wire(_) => sock.add(Tag::WIRE),
         _ => sock.remove(Tag::WIRE),
     }
+    datagram_wants::tell_if_special(&sock);
     Ok(())
 }
 
@@ -68,6 +75,7 @@ fn disconnect(mut sock: Sock) -> Result<(), Errno> {
     annex.remove(Key::PEER);
     annex.store(&mut sock)?;
     sock.remove(Tag::CONNECTED | Tag::WIRE);
+    datagram_wants::tell_if_special(&sock);
     Ok(())
 }
 
@@ -75,6 +83,8 @@ fn disconnect(mut sock: Sock) -> Result<(), Errno> {
 pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
     let net = NetId(net_env::current().id);
     match *route {
+        // Echo requests to ourselves are answered here.
+        Route::Local(_) if sock.has(Tag::ICMP) => Ok(false),
         Route::Local(remote) if remote.port() == 0 => Ok(false),
         Route::Local(remote) => {
             let linked = datagram_route::first_that_answers(net, remote, |name| {
@@ -87,8 +97,11 @@ pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
             }
         }
         Route::Wire(tuple) => {
-            let role = Role::Proxy { local: tuple.local, remote: tuple.remote };
-            with_proxy(net, tuple, || unix::connect(sock.fd, &address_of(&Name { net, role })))?;
+            let transport = bind::transport(sock);
+            let role = Role::Proxy { transport, local: tuple.local, remote: tuple.remote };
+            with_proxy(net, transport, tuple, || {
+                unix::connect(sock.fd, &address_of(&Name { net, role }))
+            })?;
             Ok(true)
         }
         Route::Outside => Ok(false),
@@ -99,12 +112,13 @@ pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
 /// (one that had this port before us), asks the engine for it first.
 pub(super) fn with_proxy<T>(
     net: NetId,
+    transport: Transport,
     tuple: FourTuple,
     mut call: impl FnMut() -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     match call() {
         Err(Errno::CONNREFUSED | Errno::PERM) => {
-            ask::demand(net, &Request::UdpProxy(tuple))?;
+            ask::demand(net, &Request::UdpProxy(transport, tuple))?;
             call()
         }
         other => other,
@@ -184,6 +198,11 @@ pub fn take_error(sock: &Sock) -> i32 {
 /// net/unix/af_unix.c). So a short-lived socket plays that part; readers wake and `poll` shows
 /// `POLLERR`, as ICMP's port unreachable does it for UDP.
 pub(super) fn raise_error(sock: &Sock) -> Result<(), Errno> {
+    let waits = || poll::one(sock.fd, libc::POLLIN, Some(core::time::Duration::ZERO));
+    if !sock.has(Tag::CONNECTED) && waits()? & libc::POLLIN != 0 {
+        // It would be shut to all others until it sends again.
+        return Ok(());
+    }
     let own = unix::local_address(sock.fd)?;
     let actor = unix::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)?;
     unix::bind(actor.raw(), &unix::Address::unnamed())?;
@@ -194,7 +213,7 @@ pub(super) fn raise_error(sock: &Sock) -> Result<(), Errno> {
     unix::disconnect(actor.raw())?;
     // Turning away drops what waits to be read. Otherwise the kernel does at the next send what a
     // dead peer makes it do.
-    if poll::one(sock.fd, libc::POLLIN, Some(core::time::Duration::ZERO))? & libc::POLLIN == 0 {
+    if waits()? & libc::POLLIN == 0 {
         unix::disconnect(sock.fd)?;
     }
     Ok(())

@@ -2,7 +2,8 @@
 //! without the kernel's whole list of names. A port is drawn, and the names that would be in its
 //! way are asked for one by one.
 use super::bind;
-use super::name::{Name, NetId, Role, Slot};
+use super::datagram_wants;
+use super::name::{Name, NetId, Role, Slot, Transport};
 use super::net_env;
 use super::object::{Sock, address_of};
 use super::tag::Tag;
@@ -15,6 +16,15 @@ const DRAWS: usize = 8;
 
 /// Binds a socket that has no name to the wildcard address and a free port (RFC 6056 3.3.1).
 pub fn autobind(sock: &mut Sock) -> Result<(), Errno> {
+    choose(sock)?;
+    datagram_wants::tell_if_special(sock);
+    Ok(())
+}
+
+fn choose(sock: &mut Sock) -> Result<(), Errno> {
+    if sock.has(Tag::ICMP) {
+        return bind::autobind(sock);
+    }
     let ports = u64::from(EPHEMERAL_LAST - EPHEMERAL_FIRST) + 1;
     for _ in 0..DRAWS {
         let port = EPHEMERAL_FIRST + (clock::random_u64() % ports) as u16;
@@ -35,7 +45,10 @@ pub fn autobind(sock: &mut Sock) -> Result<(), Errno> {
 
 fn name(ip: IpAddr, port: u16, dual: bool, slot: Slot) -> Name {
     let local = SocketAddr::new(ip, port);
-    Name { net: NetId(net_env::current().id), role: Role::Datagram { local, dual, slot } }
+    Name {
+        net: NetId(net_env::current().id),
+        role: Role::Datagram { transport: Transport::Udp, local, dual, slot },
+    }
 }
 
 fn wildcard(sock: &Sock, port: u16) -> Name {

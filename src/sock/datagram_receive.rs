@@ -2,10 +2,13 @@
 use super::class;
 use super::datagram::{self, late_error};
 use super::datagram_route;
-use super::name::{Name, Role};
+use super::error_receive;
+use super::name::{Name, NetId, Role};
 use super::net_env;
-use super::object::Sock;
-use super::pktinfo;
+use super::object::{Sock, role_of};
+use super::parcel::Note;
+use super::ping;
+use super::pktinfo::{self, KernelControl, Writer};
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{
@@ -27,48 +30,32 @@ pub enum Want {
     Header,
 }
 
-/// read(2), recvfrom(2), recvmsg(2) on a descriptor that is taken for a datagram socket object: the
-/// sender as the program is to see it. The caller copies it out. `ENOTSOCK`: it was no socket.
+/// A datagram, and its sender as the program is to see it.
+type Got = (Received, Option<SocketAddr>);
+
+/// read(2), recvfrom(2), recvmsg(2) on a descriptor that is taken for a datagram socket object. The
+/// caller copies the sender out. `ENOTSOCK`: it was another file; the hint is corrected.
 pub fn receive(
     fd: Raw,
     payload: Payload,
     control: UserSlice,
     flags: i32,
     want: Want,
-) -> Result<(Received, Option<SocketAddr>), Errno> {
+) -> Result<Got, Errno> {
     if flags & libc::MSG_ERRQUEUE != 0 {
-        return Err(Errno::AGAIN);
+        return error_receive::receive(fd, payload, control);
     }
     // UDP knows no urgent data and ignores the flag.
     let flags = flags & !libc::MSG_OOB;
-    if want == Want::Data {
-        let received = message::receive(fd, payload, None, UserSlice::EMPTY, flags);
-        return received.map(|r| (r, None)).map_err(|errno| translate(fd, errno));
-    }
     loop {
-        let mut from = unix::Address::buffer();
-        let received = match want {
-            Want::Header => message::receive_header(fd, payload, Some(&mut from), control, flags),
-            _ => message::receive(fd, payload, Some(&mut from), UserSlice::EMPTY, flags),
+        let got = match want {
+            Want::Data => data(fd, payload, flags)?,
+            Want::Sender => with_sender(fd, payload, flags)?,
+            Want::Header => with_header(fd, payload, control, flags)?,
         };
-        let mut received = received.map_err(|errno| translate(fd, errno))?;
-        let Some(sock) = Sock::of(fd) else {
-            class::forget(fd);
-            return Ok((received, None));
-        };
-        // The end that shutdown(2) makes for readers: nobody sent it.
-        if received.len == 0 && from.as_abstract().is_none() {
-            return Ok((received, None));
-        }
-        match sender(&sock, &from) {
-            Some(sender) => {
-                if want == Want::Header && sock.has(Tag::ANNEX) {
-                    let role = Name::decode(from.as_abstract().unwrap_or_default()).map(|n| n.role);
-                    pktinfo::append(&sock, sender, role, control, &mut received)?;
-                }
-                return Ok((received, Some(sock.shown(sender))));
-            }
-            // Not from this net, or not from the peer: nothing that a program may see.
+        match got {
+            Some(got) => return Ok(got),
+            // Nothing that a program may see.
             None if flags & libc::MSG_PEEK != 0 => {
                 let _ = message::receive_bytes(fd, &mut [], None, libc::MSG_DONTWAIT);
             }
@@ -77,20 +64,120 @@ pub fn receive(
     }
 }
 
+/// The bytes alone. Only an empty datagram is looked into.
+fn data(fd: Raw, payload: Payload, flags: i32) -> Result<Option<Got>, Errno> {
+    let mut from = unix::Address::buffer();
+    let received = message::receive(fd, payload, Some(&mut from), UserSlice::EMPTY, flags);
+    let received = received.map_err(|errno| translate(fd, errno))?;
+    if received.len == 0
+        && role_of(&from) == Some(Role::Alarm)
+        && let Some(sock) = Sock::of(fd)
+    {
+        return alarm(&sock);
+    }
+    Ok(Some((received, None)))
+}
+
+fn with_sender(fd: Raw, payload: Payload, flags: i32) -> Result<Option<Got>, Errno> {
+    let mut from = unix::Address::buffer();
+    let received = message::receive(fd, payload, Some(&mut from), UserSlice::EMPTY, flags);
+    let received = received.map_err(|errno| translate(fd, errno))?;
+    let Some(sock) = Sock::of(fd) else {
+        class::forget(fd);
+        return Ok(Some((received, None)));
+    };
+    judge(&sock, payload, received, &from, None)
+}
+
+fn with_header(
+    fd: Raw,
+    payload: Payload,
+    control: UserSlice,
+    flags: i32,
+) -> Result<Option<Got>, Errno> {
+    // Before the call: control data of another file must not come into our hands.
+    let Some(sock) = Sock::of(fd) else {
+        class::set(fd, class::Class::Other);
+        return Err(Errno::NOTSOCK);
+    };
+    let mut from = unix::Address::buffer();
+    let mut kernel = KernelControl::new();
+    let received = message::receive_header(
+        fd,
+        payload,
+        Some(&mut from),
+        kernel.room(),
+        flags | libc::MSG_CMSG_CLOEXEC,
+    );
+    let mut received = received.map_err(|errno| translate(fd, errno))?;
+    received.flags &= !(libc::MSG_CTRUNC | libc::MSG_CMSG_CLOEXEC);
+    received.flags |= flags & libc::MSG_CMSG_CLOEXEC;
+    let mut writer = Writer::new(control);
+    let note = kernel.pass_on(received.control_len, &mut writer)?;
+    received.control_len = 0;
+    let Some((mut received, sender)) = judge(&sock, payload, received, &from, note.as_ref())?
+    else {
+        return Ok(None);
+    };
+    if let Some(sender) = sender
+        && sock.has(Tag::RECV_OPTIONS)
+    {
+        let role = role_of(&from);
+        pktinfo::append(&sock, sender, role, &note.unwrap_or_default(), &mut writer)?;
+    }
+    writer.finish(&mut received);
+    Ok(Some((received, sender)))
+}
+
+/// Whether a datagram is for the program, and from whom.
+fn judge(
+    sock: &Sock,
+    payload: Payload,
+    received: Received,
+    from: &unix::Address,
+    note: Option<&Note>,
+) -> Result<Option<Got>, Errno> {
+    // The end that shutdown(2) makes for readers: nobody sent it.
+    if received.len == 0 && from.as_abstract().is_none() {
+        return Ok(Some((received, None)));
+    }
+    if role_of(from) == Some(Role::Alarm) {
+        return alarm(sock);
+    }
+    if sock.has(Tag::RAW) && !ping::passes_filter(sock, payload, received.len) {
+        return Ok(None);
+    }
+    let source = note.and_then(|note| note.source);
+    Ok(sender(sock, from, source).map(|sender| (received, Some(sock.shown(sender)))))
+}
+
+/// The engine has an error for a socket that is not connected: reported once.
+fn alarm(sock: &Sock) -> Result<Option<Got>, Errno> {
+    match error_receive::soft_error(sock) {
+        Some(errno) if sock.has(Tag::RECVERR) => Err(errno),
+        _ => Ok(None),
+    }
+}
+
 fn translate(fd: Raw, errno: Errno) -> Errno {
     if errno == Errno::CONNRESET { late_error(fd) } else { errno }
 }
 
 /// The address that a sender's name stands for; `None` if the datagram is not for the program.
-fn sender(sock: &Sock, from: &unix::Address) -> Option<SocketAddr> {
-    let name = Name::decode(from.as_abstract()?).filter(|n| n.net.0 == net_env::current().id)?;
+fn sender(sock: &Sock, from: &unix::Address, source: Option<IpAddr>) -> Option<SocketAddr> {
+    let net = NetId(net_env::current().id);
+    let name = Name::decode(from.as_abstract()?).filter(|n| n.net == net)?;
     let said = match name.role {
         Role::Datagram { local, .. } => local,
         Role::Proxy { remote, .. } => remote,
         _ => return None,
     };
     let peer = datagram::peer(sock);
-    let sender = if said.ip().is_unspecified() { guess(sock, said, peer) } else { said };
+    let sender = match source {
+        Some(source) => SocketAddr::new(source, said.port()),
+        None if said.ip().is_unspecified() => guess(sock, said, peer),
+        None => said,
+    };
     match peer {
         Some(peer) if peer != sender && unix::peer_address(sock.fd).is_err() => None,
         _ => Some(sender),

@@ -1,6 +1,6 @@
 //! Where a datagram goes, and which names stand for that.
 use super::conflict;
-use super::name::{Name, NetId, Role, Slot};
+use super::name::{Name, NetId, Role, Slot, Transport};
 use super::names;
 use super::net_env;
 use super::object::{Sock, canonical};
@@ -130,12 +130,13 @@ const NAMES: usize = WAYS * (1 + Slot::SHARED as usize);
 /// The `index`-th name that a receiver of `remote` may have: those that exclude others first, of
 /// each kind the most specific first.
 fn candidate(net: NetId, remote: SocketAddr, index: usize) -> Option<Name> {
+    let transport = Transport::Udp;
     let (local, dual) = conflict::receivers(remote).nth(index % WAYS)?;
     let slot = match index / WAYS {
         0 => Slot::Exclusive,
         n => Slot::Shared((n - 1) as u8),
     };
-    Some(Name { net, role: Role::Datagram { local, dual, slot } })
+    Some(Name { net, role: Role::Datagram { transport, local, dual, slot } })
 }
 
 /// Does `call` on the names of the destination until one answers: `ECONNREFUSED` if none does.

@@ -4,20 +4,25 @@
 //! peer. A receiver without room makes the sender wait a little (the kernel lets an unconnected
 //! unix datagram socket hold as few as ten), then the datagram is lost, as UDP may: a sender never
 //! blocks for ever on somebody who does not read.
+use super::bind::transport;
 use super::datagram::{self, late_error, link, with_proxy};
 use super::datagram_bind;
 use super::datagram_route::{self, Route};
+use super::error_receive;
 use super::name::{Name, NetId, Role};
 use super::net_env;
 use super::object::{Sock, address_of, canonical};
-use super::pktinfo;
+use super::parcel::{How, Note, Parcel};
+use super::ping;
 use super::replace;
+use super::send_options::Asked;
 use super::sockaddr;
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::host::{
     Errno, clock,
-    fd::{Raw, is_nonblocking},
+    fd::{Owned, Raw, is_nonblocking},
+    memory_file,
     message::{self, Payload},
     option, poll, unix,
     usermem::UserSlice,
@@ -31,6 +36,8 @@ const MAX_V4: usize = 65_535 - 20 - 8;
 const MAX_V6: usize = 65_535 - 8;
 /// A send buffer that the longest datagram fits in (the kernel doubles it).
 const SEND_BUFFER: i32 = 80 * 1024;
+/// `UDP_MAX_SEGMENTS`.
+const SEGMENTS_MAX: usize = 128;
 /// How long a blocking sender waits for room, and how long one that must not block.
 const PATIENCE: Duration = Duration::from_millis(10);
 const PATIENCE_NONBLOCKING: Duration = Duration::from_micros(200);
@@ -53,48 +60,113 @@ pub fn send(
         return Err(Errno::OPNOTSUPP);
     }
     let len = payload.total()?;
-    let outgoing = Outgoing {
-        payload,
-        len,
-        flags: flags & libc::MSG_DONTWAIT,
-        source: pktinfo::source(control)?,
-    };
+    let asked = Asked::read(control)?;
+    let flags = flags & libc::MSG_DONTWAIT;
+    let mut outgoing = Outgoing { payload, len, flags, source: asked.source, how: How::default() };
+    if sock.has(Tag::ICMP) {
+        return ping::send(sock, outgoing, &asked, to);
+    }
+    if let Some(to) = to.or_else(|| unusual_peer(&sock, control)) {
+        outgoing.how = asked.how(&sock, to.ip());
+        return to_address(sock, outgoing, to);
+    }
     match to {
-        Some(to) => to_address(sock, outgoing, to),
         None if sock.has(Tag::CONNECTED) => to_peer(sock, outgoing),
         None if sock.has(Tag::WRITE_SHUT) => Err(Errno::PIPE),
-        None if len > MAX_V6 => Err(Errno::MSGSIZE),
-        None => Err(Errno::DESTADDRREQ),
+        _ if len > MAX_V6 => Err(Errno::MSGSIZE),
+        _ => Err(Errno::DESTADDRREQ),
     }
+}
+
+/// The peer of a connected socket, if a datagram to him may have to leave otherwise than usual: it
+/// is then sent to his address, not straight to the kernel's peer.
+fn unusual_peer(sock: &Sock, control: UserSlice) -> Option<SocketAddr> {
+    if control.is_empty() && !sock.has(Tag::SEND_OPTIONS) {
+        return None;
+    }
+    datagram::peer(sock)
 }
 
 /// A datagram on its way.
 #[derive(Clone, Copy)]
-struct Outgoing {
-    payload: Payload,
-    len: usize,
+pub(super) struct Outgoing {
+    pub payload: Payload,
+    pub len: usize,
     /// `MSG_DONTWAIT`, if the program gave it.
-    flags: i32,
+    pub flags: i32,
     /// What the program wants to send from.
-    source: Option<IpAddr>,
+    pub source: Option<IpAddr>,
+    /// How it is to leave.
+    pub how: How,
 }
 
 impl Outgoing {
     /// Linux counts by the family of the packet.
     fn check_size(&self, to: IpAddr) -> Result<(), Errno> {
         let max = if to.to_canonical().is_ipv4() { MAX_V4 } else { MAX_V6 };
-        if self.len > max { Err(Errno::MSGSIZE) } else { Ok(()) }
+        let segment = usize::from(self.how.segment);
+        if self.len > max {
+            return Err(Errno::MSGSIZE);
+        }
+        // udp_send_skb: so many segments at most, and each with a checksum.
+        if segment != 0
+            && self.len > segment
+            && (self.len > segment * SEGMENTS_MAX || self.how.no_checksum)
+        {
+            return Err(Errno::INVAL);
+        }
+        Ok(())
     }
     /// Hands it to the kernel, which does not wait.
     fn post(&self, fd: Raw, to: Option<&unix::Address>) -> Result<usize, Errno> {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        let sent = message::send(fd, self.payload, to, UserSlice::EMPTY, flags);
-        if sent != Err(Errno::MSGSIZE) {
-            return sent;
+        roomy(fd, || message::send(fd, self.payload, to, UserSlice::EMPTY, flags))
+    }
+    /// The same with a note for the receiver, in as many datagrams as were asked for.
+    fn post_noted(&self, fd: Raw, to: &unix::Address, note: Option<Raw>) -> Result<usize, Errno> {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let step = match usize::from(self.how.segment) {
+            0 => self.len.max(1),
+            segment => segment,
+        };
+        for start in (0..self.len.max(1)).step_by(step) {
+            let range = start..self.len.min(start + step);
+            let send = |note| {
+                let what = (self.payload, range.clone());
+                roomy(fd, || message::send_parts(fd, &[], what.clone(), Some(to), note, flags))
+            };
+            match send(note) {
+                // Too many descriptors are on their way already.
+                Err(Errno::TOOMANYREFS) => send(None),
+                // Some have left: the others are lost, as UDP may.
+                Err(Errno::AGAIN) if start > 0 => break,
+                sent => sent,
+            }?;
         }
-        // The program's SO_SNDBUF is too small for a unix socket; UDP takes any size.
-        option::set_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, SEND_BUFFER)?;
-        message::send(fd, self.payload, to, UserSlice::EMPTY, flags)
+        Ok(self.len)
+    }
+    /// To the engine, which is to send it as it says.
+    fn post_parcel(&self, fd: Raw, net: NetId, parcel: &Parcel) -> Result<usize, Errno> {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let (head, what) = (parcel.encode(), (self.payload, 0..self.len));
+        let gateway = address_of(&Name { net, role: Role::Gateway });
+        let send = || message::send_parts(fd, &head, what.clone(), Some(&gateway), None, flags);
+        match roomy(fd, send) {
+            Ok(_) => Ok(self.len),
+            Err(Errno::CONNREFUSED) => Err(Errno::NETDOWN),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// A program's SO_SNDBUF may be too small for a unix socket; UDP takes any size.
+fn roomy(fd: Raw, mut send: impl FnMut() -> Result<usize, Errno>) -> Result<usize, Errno> {
+    match send() {
+        Err(Errno::MSGSIZE) => {
+            option::set_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUF, SEND_BUFFER)?;
+            send()
+        }
+        sent => sent,
     }
 }
 
@@ -116,30 +188,68 @@ fn to_address(mut sock: Sock, outgoing: Outgoing, to: SocketAddr) -> Result<usiz
     along(&sock, outgoing, &route, to)
 }
 
-fn along(sock: &Sock, out: Outgoing, route: &Route, to: SocketAddr) -> Result<usize, Errno> {
+/// Sends along a route.
+pub(super) fn along(
+    sock: &Sock,
+    out: Outgoing,
+    route: &Route,
+    to: SocketAddr,
+) -> Result<usize, Errno> {
     let net = NetId(net_env::current().id);
     let sent = match *route {
+        Route::Local(remote) if !out.how.is_usual() => {
+            let note = note_of(&out.how)?;
+            let note = note.as_ref().map(Owned::raw);
+            patiently(sock, &out, remote, |out| {
+                datagram_route::first_that_answers(net, remote, |name| {
+                    out.post_noted(sock.fd, &address_of(name), note)
+                })
+            })
+        }
+        Route::Wire(tuple) if !out.how.is_usual() => {
+            let parcel = Parcel { transport: transport(sock), tuple, how: out.how };
+            patiently(sock, &out, tuple.remote, |out| out.post_parcel(sock.fd, net, &parcel))
+        }
         Route::Local(remote) => patiently(sock, &out, remote, |out| {
             datagram_route::first_that_answers(net, remote, |name| {
                 out.post(sock.fd, Some(&address_of(name)))
             })
         }),
         Route::Wire(tuple) => {
-            let role = Role::Proxy { local: tuple.local, remote: tuple.remote };
+            let transport = transport(sock);
+            let role = Role::Proxy { transport, local: tuple.local, remote: tuple.remote };
             let name = address_of(&Name { net, role });
             patiently(sock, &out, tuple.remote, |out| {
-                with_proxy(net, tuple, || out.post(sock.fd, Some(&name)))
+                with_proxy(net, transport, tuple, || out.post(sock.fd, Some(&name)))
             })
         }
         Route::Outside => return outside(sock, out, to),
     };
     match sent {
-        // Nobody is there, or he has shut down reading.
-        Err(Errno::CONNREFUSED | Errno::PIPE | Errno::AGAIN) => Ok(out.len),
+        Err(Errno::CONNREFUSED) => {
+            if let Route::Local(remote) = *route {
+                let concerned = sock.has(Tag::RECVERR) || datagram::peer(sock) == Some(remote);
+                if concerned {
+                    error_receive::refused(sock, remote, out.payload)?;
+                }
+            }
+            Ok(out.len)
+        }
+        // He has shut down reading, or does not read.
+        Err(Errno::PIPE | Errno::AGAIN) => Ok(out.len),
         Err(Errno::CONNRESET) => Err(late_error(sock.fd)),
         Err(Errno::NETDOWN) => Err(Errno::NETUNREACH),
         other => other,
     }
+}
+
+/// What a program on this machine is told of a datagram that leaves otherwise than usual.
+fn note_of(how: &How) -> Result<Option<Owned>, Errno> {
+    let note = Note { ttl: how.ttl.unwrap_or(64), tos: how.tos, ..Note::default() };
+    if note == Note::default() {
+        return Ok(None);
+    }
+    memory_file::create(&note.encode()).map(Some)
 }
 
 /// To the host's own network, from now on: a kernel socket under the descriptor.
@@ -198,7 +308,7 @@ fn relink(sock: &Sock, out: Outgoing) -> Result<usize, Errno> {
         },
         Ok(false) => {
             // The next call tells: ICMP's port unreachable comes after the send.
-            datagram::raise_error(sock)?;
+            error_receive::refused(sock, peer, out.payload)?;
             Ok(out.len)
         }
         Err(Errno::NETDOWN) => Err(Errno::NETUNREACH),

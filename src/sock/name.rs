@@ -18,13 +18,29 @@ const MAGIC: &str = "us1";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct NetId(pub u32);
 
-/// TCP or UDP. Their names live in different kernel namespaces (stream and datagram sockets).
+/// What a socket object speaks. TCP's names live in another kernel namespace than the others'
+/// (stream and datagram sockets); those are told apart by their kind.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Transport {
-    /// Stream.
+    /// Streams.
     Tcp,
-    /// Datagram.
+    /// Datagrams.
     Udp,
+    /// Echo requests and their replies ("ping sockets"): the port is the identifier.
+    Echo,
+    /// Raw ICMP: the port only makes the name unique.
+    Raw,
+}
+
+impl Transport {
+    /// The kinds of names of its datagram sockets and of the engine's proxies.
+    const fn kinds(self) -> (char, char) {
+        match self {
+            Transport::Tcp | Transport::Udp => ('d', 'p'),
+            Transport::Echo => ('i', 'q'),
+            Transport::Raw => ('r', 's'),
+        }
+    }
 }
 
 /// Which of several sockets that share one address and port.
@@ -87,8 +103,10 @@ pub enum Role {
         /// The listener's end.
         remote: SocketAddr,
     },
-    /// A datagram socket (kind `d`).
+    /// A datagram socket (kind `d`; of ICMP `i` and `r`).
     Datagram {
+        /// What it speaks.
+        transport: Transport,
         /// Its address; unspecified for a wildcard.
         local: SocketAddr,
         /// `::` that also takes IPv4.
@@ -96,9 +114,11 @@ pub enum Role {
         /// Its place in a group.
         slot: Slot,
     },
-    /// The engine's datagram socket that stands for a remote host (kind `p`): what is sent to it
-    /// goes out on the wire to `remote`; what comes from it came from there.
+    /// The engine's datagram socket that stands for a remote host (kind `p`; of ICMP `q` and `s`):
+    /// what is sent to it goes out on the wire to `remote`; what comes from it came from there.
     Proxy {
+        /// What it speaks.
+        transport: Transport,
         /// The program's end.
         local: SocketAddr,
         /// The host on the wire.
@@ -108,6 +128,9 @@ pub enum Role {
     Gateway,
     /// The engine's control channel (seqpacket, kind `c`).
     Control,
+    /// Who tells a datagram socket that is not connected of an error (kind `x`): an empty datagram
+    /// from there means that the error queue has something.
+    Alarm,
 }
 
 /// A whole name.
@@ -155,12 +178,17 @@ impl Name {
         write!(out, "{MAGIC}{:08x}", self.net.0)?;
         match self.role {
             Role::Listener { local, dual, slot } => write_bound(out, 'l', local, dual, slot),
-            Role::Datagram { local, dual, slot } => write_bound(out, 'd', local, dual, slot),
+            Role::Datagram { transport, local, dual, slot } => {
+                write_bound(out, transport.kinds().0, local, dual, slot)
+            }
             Role::Endpoint { local, remote } => write_pair(out, 'e', local, remote),
             Role::Wire { local, remote } => write_pair(out, 'w', local, remote),
-            Role::Proxy { local, remote } => write_pair(out, 'p', local, remote),
+            Role::Proxy { transport, local, remote } => {
+                write_pair(out, transport.kinds().1, local, remote)
+            }
             Role::Gateway => out.write_char('g'),
             Role::Control => out.write_char('c'),
+            Role::Alarm => out.write_char('x'),
         }
     }
 
@@ -169,14 +197,20 @@ impl Name {
         let text = core::str::from_utf8(bytes).ok()?;
         let mut r = Reader(text.strip_prefix(MAGIC)?);
         let net = NetId(r.hex(8)? as u32);
-        let role = match r.char()? {
+        let kind = r.char()?;
+        let transport = match kind {
+            'i' | 'q' => Transport::Echo,
+            'r' | 's' => Transport::Raw,
+            _ => Transport::Udp,
+        };
+        let role = match kind {
             'l' => {
                 let (local, dual, slot) = r.bound()?;
                 Role::Listener { local, dual, slot }
             }
-            'd' => {
+            'd' | 'i' | 'r' => {
                 let (local, dual, slot) = r.bound()?;
-                Role::Datagram { local, dual, slot }
+                Role::Datagram { transport, local, dual, slot }
             }
             'e' => {
                 let (local, remote) = r.pair()?;
@@ -186,12 +220,13 @@ impl Name {
                 let (local, remote) = r.pair()?;
                 Role::Wire { local, remote }
             }
-            'p' => {
+            'p' | 'q' | 's' => {
                 let (local, remote) = r.pair()?;
-                Role::Proxy { local, remote }
+                Role::Proxy { transport, local, remote }
             }
             'g' => Role::Gateway,
             'c' => Role::Control,
+            'x' => Role::Alarm,
             _ => return None,
         };
         r.0.is_empty().then_some(Name { net, role })
@@ -293,10 +328,24 @@ mod tests {
             Role::Endpoint { local: v4, remote: "1.2.3.4:5".parse().unwrap() },
             Role::Endpoint { local: v6, remote: far },
             Role::Wire { local: far, remote: v6 },
-            Role::Datagram { local: v6, dual: false, slot: Slot::Shared(15) },
-            Role::Proxy { local: v6, remote: far },
+            Role::Datagram {
+                transport: Transport::Udp,
+                local: v6,
+                dual: false,
+                slot: Slot::Shared(15),
+            },
+            Role::Datagram {
+                transport: Transport::Echo,
+                local: v4,
+                dual: false,
+                slot: Slot::Exclusive,
+            },
+            Role::Proxy { transport: Transport::Udp, local: v6, remote: far },
+            Role::Proxy { transport: Transport::Echo, local: v6, remote: far },
+            Role::Proxy { transport: Transport::Raw, local: v6, remote: far },
             Role::Gateway,
             Role::Control,
+            Role::Alarm,
         ] {
             let name = Name { net: NetId(0xdead_beef), role };
             let bytes = name.encode();

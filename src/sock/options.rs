@@ -11,6 +11,7 @@ use super::annex::{Annex, Key};
 use super::connect_wire;
 use super::control::{OptionKind, WireOption};
 use super::datagram;
+use super::datagram_options;
 use super::names;
 use super::net_env;
 use super::object::Sock;
@@ -58,7 +59,9 @@ pub fn get(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<usize,
             libc::IPV6_MTU => mtu(&sock)?,
             _ => get_int(&sock, level, name)?,
         },
-        IPPROTO_UDP if sock.has(Tag::DGRAM) => return Err(Errno::NOPROTOOPT),
+        IPPROTO_UDP | libc::SOL_RAW | libc::IPPROTO_ICMPV6 if sock.has(Tag::DGRAM) => {
+            return value.write(&datagram_options::get(&sock, level, name)?);
+        }
         // The level of another protocol.
         _ if sock.has(Tag::IPV6) => return Err(Errno::NOPROTOOPT),
         _ => return Err(Errno::OPNOTSUPP),
@@ -103,6 +106,7 @@ pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Er
             membership(&sock, value, 20, Errno::ADDRNOTAVAIL)
         }
         (IPPROTO_IPV6, _) => set_int(sock, level, name, int_of(value)?),
+        _ if !stream => datagram_options::set(sock, level, name, value),
         _ => Err(Errno::NOPROTOOPT),
     }
 }
@@ -165,6 +169,9 @@ fn set_int(mut sock: Sock, level: i32, name: i32, value: i32) -> Result<(), Errn
         kept &= !3; // ECN is TCP's own (RFC 3168 6.1)
     }
     keep(&mut sock, level, name, &[kept as u32])?;
+    if sock.has(Tag::DGRAM) {
+        datagram_options::changed(&mut sock, level, name, kept);
+    }
     match option.wire {
         Some((kind, factor)) => tell_engine(&sock, kind, (kept as u32).saturating_mul(factor)),
         None => Ok(()),
@@ -258,6 +265,9 @@ fn get_socket(sock: Sock, name: i32, value: UserSlice) -> Result<usize, Errno> {
         libc::SO_REUSEPORT => i32::from(sock.has(Tag::REUSEPORT)),
         libc::SO_DOMAIN if sock.has(Tag::IPV6) => libc::AF_INET6,
         libc::SO_DOMAIN => libc::AF_INET,
+        libc::SO_PROTOCOL if sock.has(Tag::ICMP) && sock.has(Tag::IPV6) => libc::IPPROTO_ICMPV6,
+        libc::SO_PROTOCOL if sock.has(Tag::ICMP) => libc::IPPROTO_ICMP,
+        libc::SO_TYPE if sock.has(Tag::RAW) => libc::SOCK_RAW,
         libc::SO_PROTOCOL if datagram => IPPROTO_UDP,
         libc::SO_PROTOCOL => IPPROTO_TCP,
         libc::SO_MAX_PACING_RATE => return get_pacing_rate(&sock, value),
@@ -297,6 +307,9 @@ fn set_socket(mut sock: Sock, name: i32, value: UserSlice) -> Result<(), Errno> 
     option::set_user(sock.fd, SOL_SOCKET, name, value)?;
     sock.add(Tag::OPTIONS);
     match name {
+        libc::SO_NO_CHECK if sock.has(Tag::DGRAM) => {
+            datagram_options::set_no_check(&mut sock, int_of(value)? != 0)
+        }
         libc::SO_KEEPALIVE => {
             tell_engine(&sock, OptionKind::KeepAlive, u32::from(int_of(value)? != 0))
         }

@@ -4,6 +4,7 @@
 //! An option that is here and has no effect is named in docs/COMPATIBILITY.md; what is not here is
 //! `ENOPROTOOPT`.
 use super::control::OptionKind;
+use super::pktinfo::{IP_ORIGDSTADDR, IPV6_ORIGDSTADDR};
 use crate::host::Errno;
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP};
 
@@ -92,6 +93,7 @@ const TABLE: &[IntOption] = &[
     ip(libc::IP_RECVERR, Both, 0, Flag),
     ip(libc::IP_RECVTTL, Both, 0, Flag),
     ip(libc::IP_RECVTOS, Both, 0, Flag),
+    ip(IP_ORIGDSTADDR, Both, 0, Flag),
     ip(libc::IP_BIND_ADDRESS_NO_PORT, Both, 0, Flag),
     ip(libc::IP_MULTICAST_TTL, Datagram, 1, RangeOrDefault(0, 255)),
     ip(libc::IP_MULTICAST_LOOP, Both, 1, Flag),
@@ -113,6 +115,7 @@ const TABLE: &[IntOption] = &[
     ip6(libc::IPV6_DONTFRAG, Both, 0, Flag),
     ip6(libc::IPV6_RECVTCLASS, Both, 0, Flag),
     ip6(libc::IPV6_TCLASS, Both, 0, RangeOrDefault(0, 255)).wire(OptionKind::Tos, 1),
+    ip6(IPV6_ORIGDSTADDR, Both, 0, Flag),
     ip6(IPV6_AUTOFLOWLABEL, Both, 1, Flag),
     tcp(libc::TCP_MAXSEG, 536, MaxSegment).wire(OptionKind::MaxSegment, 1),
     tcp(libc::TCP_KEEPIDLE, 7200, Range(1, 32_767)).wire(OptionKind::KeepIdleMs, 1000),

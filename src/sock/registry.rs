@@ -10,7 +10,7 @@ pub fn survey(net: NetId, wanted: Bound, transport: Transport) -> Survey {
     // A stream socket that is connected is no listener, and there may be many.
     let (kind, states): (_, &[u8]) = match transport {
         Transport::Tcp => (libc::SOCK_STREAM, &[CLOSED, LISTENING]),
-        Transport::Udp => (libc::SOCK_DGRAM, &[CLOSED, ESTABLISHED]),
+        _ => (libc::SOCK_DGRAM, &[CLOSED, ESTABLISHED]),
     };
     let _ = unix_diag::each(states, |entry| {
         if entry.kind == kind

@@ -18,7 +18,12 @@ const KEPT: u64 = Tag::IPV6
     | Tag::CORK
     | Tag::REUSEPORT
     | Tag::QUICKACK
-    | Tag::OPTIONS;
+    | Tag::OPTIONS
+    | Tag::ICMP
+    | Tag::RAW
+    | Tag::RECVERR
+    | Tag::SEND_OPTIONS
+    | Tag::RECV_OPTIONS;
 
 /// Puts a fresh, unbound socket object of the same kind under the descriptor.
 pub fn unix_file(sock: Sock) -> Result<Sock, Errno> {

@@ -66,6 +66,16 @@ impl Tag {
         OPTIONS = 19;
         /// The engine knows that urgent data may come (`MSG_OOB`).
         URGENT = 20;
+        /// ICMP: an echo socket (datagram) or, with `RAW`, a raw one.
+        ICMP = 24;
+        /// `SOCK_RAW`.
+        RAW = 25;
+        /// `IP_RECVERR` or `IPV6_RECVERR`.
+        RECVERR = 26;
+        /// An option that changes how datagrams leave is in the annex.
+        SEND_OPTIONS = 27;
+        /// An option that adds control data to received datagrams is in the annex.
+        RECV_OPTIONS = 28;
     }
 
     const ERROR_SHIFT: u32 = 32;

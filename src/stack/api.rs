@@ -102,13 +102,48 @@ pub enum Event {
     TcpChanged(ConnId),
     /// A datagram for one of our addresses. Nobody there: `udp_refuse`.
     UdpArrived(UdpDatagram),
-    /// An ICMP error answered a datagram of ours.
-    UdpFailed {
-        /// Our end and the destination that failed.
-        tuple: FourTuple,
-        /// Why.
-        error: NetError,
-    },
+    /// An echo reply for one of our addresses: the port of `local` is its identifier, that of
+    /// `remote` is 0, the payload is the whole ICMP message. Only after
+    /// [`Stack::want_icmp`](crate::stack::Stack::want_icmp).
+    EchoArrived(UdpDatagram),
+    /// An ICMP packet for one of our addresses, whatever it is: from its IP header on, or, over
+    /// IPv6, without it. Both ports are 0. Only after
+    /// [`Stack::want_icmp`](crate::stack::Stack::want_icmp).
+    IcmpArrived(UdpDatagram),
+    /// An ICMP error answered a datagram or an echo request of ours.
+    DatagramFailed(Box<DatagramFailed>),
+}
+
+impl Event {
+    /// The pair and the reason of a datagram that failed.
+    pub fn failed(&self) -> Option<(FourTuple, NetError)> {
+        match self {
+            Event::DatagramFailed(failed) => Some((failed.tuple, failed.error)),
+            _ => None,
+        }
+    }
+}
+
+/// What an ICMP error said of a datagram or an echo request of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DatagramFailed {
+    /// Whether it was an echo request: then the port of `local` is its identifier, that of `remote`
+    /// is 0.
+    pub echo: bool,
+    /// Our end and the destination that failed.
+    pub tuple: FourTuple,
+    /// Why.
+    pub error: NetError,
+    /// ICMP's type.
+    pub kind: u8,
+    /// ICMP's code.
+    pub code: u8,
+    /// The MTU of "too big", the pointer of a parameter problem, else 0.
+    pub info: u32,
+    /// Who said so: one of our own addresses if a neighbour did not answer.
+    pub from: IpAddr,
+    /// What was quoted of the datagram: UDP's payload, or the ICMP message.
+    pub quote: Vec<u8>,
 }
 
 /// A received datagram.
@@ -142,10 +177,36 @@ pub struct UdpSendOptions {
     pub multicast_loop: bool,
     /// Where it is to leave (`IP_MULTICAST_IF`); `None`: as routes say.
     pub interface: Option<IfIndex>,
+    /// Whether it may be cut.
+    pub cutting: Cutting,
+    /// Send UDP's checksum as 0: none (RFC 768; over IPv6 only as RFC 6936 has it).
+    pub no_checksum: bool,
+}
+
+/// Whether a datagram may be cut, here and on the way (`IP_MTU_DISCOVER`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Cutting {
+    /// Here if it must be, not on the way (`IP_PMTUDISC_WANT`).
+    #[default]
+    Here,
+    /// Wherever it must be (`IP_PMTUDISC_DONT`).
+    Anywhere,
+    /// Never: one that is longer than the path takes is refused (`IP_PMTUDISC_DO`).
+    Never,
+    /// Never, and what is known of the path does not count (`IP_PMTUDISC_PROBE`).
+    Probe,
 }
 
 impl Default for UdpSendOptions {
     fn default() -> Self {
-        Self { ttl: None, tos: 0, broadcast: true, multicast_loop: true, interface: None }
+        Self {
+            ttl: None,
+            tos: 0,
+            broadcast: true,
+            multicast_loop: true,
+            interface: None,
+            cutting: Cutting::Here,
+            no_checksum: false,
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::base::limits::IP_PACKET_MAX;
 use crate::base::{Cidr, Instant, MacAddr, Rng};
 use crate::stack::api::*;
 use crate::stack::counters::{Count, Counters};
-use crate::stack::icmp::RateLimit;
+use crate::stack::icmp::{IcmpWanted, RateLimit};
 use crate::stack::interface::{Interface, TransmitQueue};
 use crate::stack::ip::Idents;
 use crate::stack::ip::path_mtu::PathMtus;
@@ -49,6 +49,7 @@ pub struct Stack {
     pub(in crate::stack) idents: Idents,
     pub(in crate::stack) icmp_limit: RateLimit,
     pub(in crate::stack) answer_echo: bool,
+    pub(in crate::stack) icmp_wanted: IcmpWanted,
     pub(in crate::stack) queue: TransmitQueue,
     /// Packets to our own addresses, and to groups that we are in; the interface that they seem to
     /// arrive by.
@@ -99,6 +100,7 @@ impl Stack {
             reassembly: Reassembly::default(),
             icmp_limit: RateLimit::default(),
             answer_echo: config.answer_echo,
+            icmp_wanted: IcmpWanted::default(),
             queue: TransmitQueue::default(),
             loopback: VecDeque::new(),
             own_packet: false,

@@ -15,6 +15,8 @@ counters! {
     FramesIn = "frames_in",
     /// Frames given to links.
     FramesOut = "frames_out",
+    /// ICMP messages that programs sent.
+    EchoOut = "icmp_out",
     /// Packets fed back inside.
     Loopback = "loopback",
     /// Loopback queue full.

@@ -29,3 +29,4 @@ pub mod tcp;
 mod udp;
 pub use self::core::{NeighborInfo, Stack};
 pub use api::*;
+pub use icmp::IcmpWanted;

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use understudy::base::FourTuple;
 use understudy::sock::control::{OptionKind, Reply, Request, WireOption};
+use understudy::sock::name::Transport;
 
 #[test]
 fn what_is_not_there_is_an_errno() {
@@ -20,7 +21,7 @@ fn what_is_not_there_is_an_errno() {
     assert_eq!(rig.ask(&Request::SetOption(tuple, option)), Reply::Errno(107));
     assert_eq!(rig.ask(&Request::EndReason(tuple)), Reply::Errno(0));
     assert_eq!(rig.ask(&Request::UdpError(tuple)), Reply::Errno(0));
-    assert_eq!(rig.ask(&Request::UdpProxy(tuple.reversed())), Reply::Errno(99));
+    assert_eq!(rig.ask(&Request::UdpProxy(Transport::Udp, tuple.reversed())), Reply::Errno(99));
     let elsewhere = Request::Listen { local: at("10.8.8.8", 80), dual: false, backlog: 1 };
     assert_eq!(rig.ask(&elsewhere), Reply::Errno(99));
     assert_eq!(rig.ask(&Request::Capture), Reply::Errno(9), "no descriptor came along");

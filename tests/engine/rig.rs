@@ -313,7 +313,8 @@ impl Peer {
                 Event::TcpAccepted { conn, .. } => self.accepted.push(conn),
                 Event::TcpChanged(_) => {}
                 Event::UdpArrived(datagram) => self.datagrams.push(datagram),
-                Event::UdpFailed { tuple, .. } => self.failures.push(tuple),
+                Event::DatagramFailed(failed) => self.failures.push(failed.tuple),
+                Event::EchoArrived(_) | Event::IcmpArrived(_) => {}
             }
         }
         self.stack.poll_timeout().unwrap_or(Instant::FAR_FUTURE)

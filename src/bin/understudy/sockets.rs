@@ -3,7 +3,7 @@ use anyhow::{Context, Result};
 use std::collections::HashMap;
 use understudy::base::addr::SocketAddr;
 use understudy::host::unix_diag;
-use understudy::sock::name::{Name, Role};
+use understudy::sock::name::{Name, Role, Transport};
 
 /// A socket of a program.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,13 +82,20 @@ fn row(inode: u32, entry: &Entry, all: &HashMap<u32, Entry>) -> Option<Row> {
         }
         // Between its bind and its connect, or after a refusal.
         (Role::Endpoint { local, remote }, _) => ("tcp", "SYN-SENT", local, Some(remote), false),
-        (Role::Datagram { local, .. }, _) => match peer {
-            Some(Role::Datagram { local: r, .. }) => ("udp", "ESTAB", local, Some(r), false),
-            Some(Role::Proxy { remote, .. }) => ("udp", "ESTAB", local, Some(remote), true),
-            _ => ("udp", "UNCONN", local, None, false),
-        },
+        (Role::Datagram { transport, local, .. }, _) => {
+            let protocol = match transport {
+                Transport::Echo | Transport::Raw => "icmp",
+                Transport::Udp | Transport::Tcp => "udp",
+            };
+            match peer {
+                Some(Role::Datagram { local: r, .. }) => (protocol, "ESTAB", local, Some(r), false),
+                Some(Role::Proxy { remote, .. }) => (protocol, "ESTAB", local, Some(remote), true),
+                _ => (protocol, "UNCONN", local, None, false),
+            }
+        }
         // The engine's own.
-        (Role::Wire { .. } | Role::Proxy { .. } | Role::Gateway | Role::Control, _) => return None,
+        (Role::Wire { .. } | Role::Proxy { .. }, _)
+        | (Role::Gateway | Role::Control | Role::Alarm, _) => return None,
     };
     let net = entry.name.net.0;
     let queues = entry.queues;

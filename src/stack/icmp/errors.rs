@@ -7,10 +7,34 @@ use crate::stack::core::Stack;
 use crate::stack::counters::Count;
 use crate::stack::ip::path_mtu::{reported_v4, reported_v6};
 use crate::stack::tcp::IcmpError;
-use crate::wire::{icmpv4, icmpv6, ipv4, ipv6, protocol};
+use crate::wire::{icmpv4, icmpv6, ipv4, ipv6, protocol, udp};
+
+/// What is told to the owner of a datagram besides the error.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::stack) struct Report {
+    kind: u8,
+    code: u8,
+    info: u32,
+    from: IpAddr,
+}
+
+impl Report {
+    /// A neighbour of ours did not answer: as Linux, which reports that to itself
+    /// (ipv4_link_failure, ip6_link_failure).
+    pub fn neighbor_failed(packet: &[u8]) -> Option<Report> {
+        let from = quoted(packet)?.tuple.local.ip();
+        let (kind, code) = match from {
+            IpAddr::V4(_) => (icmpv4::kind::UNREACHABLE, icmpv4::unreachable::HOST),
+            IpAddr::V6(_) => (icmpv6::kind::UNREACHABLE, icmpv6::unreachable::ADDRESS),
+        };
+        Some(Report { kind, code, info: 0, from })
+    }
+}
 
 /// What a quoted packet says of itself.
-struct Quoted {
+struct Quoted<'a> {
+    /// From the transport header on.
+    transport: &'a [u8],
     protocol: u8,
     tuple: FourTuple,
     /// TCP's sequence number.
@@ -21,6 +45,7 @@ impl Stack {
     pub(super) fn icmpv4_error_arrives(
         &mut self,
         now: Instant,
+        from: IpAddr,
         header: &icmpv4::Header,
         quote: &[u8],
     ) {
@@ -34,11 +59,19 @@ impl Stack {
             IcmpError::Unreachable(meaning_v4(header))
         };
         self.counters.add(Count::IcmpErrorsIn);
-        self.packet_failed(now, quote, error);
+        let info = match (error, header.kind) {
+            (IcmpError::TooBig(mtu), _) => u32::from(mtu),
+            // The pointer is the first byte.
+            (_, icmpv4::kind::PARAMETER_PROBLEM) => u32::from(header.rest[0]),
+            _ => 0,
+        };
+        let (kind, code) = (header.kind, header.code);
+        self.packet_failed(now, quote, error, Report { kind, code, info, from });
     }
     pub(super) fn icmpv6_error_arrives(
         &mut self,
         now: Instant,
+        from: IpAddr,
         header: &icmpv6::Header,
         quote: &[u8],
     ) {
@@ -48,7 +81,8 @@ impl Stack {
             IcmpError::Unreachable(meaning_v6(header))
         };
         self.counters.add(Count::IcmpErrorsIn);
-        self.packet_failed(now, quote, error);
+        let (kind, code, info) = (header.kind, header.code, u32::from_be_bytes(header.rest));
+        self.packet_failed(now, quote, error, Report { kind, code, info, from });
     }
     /// A packet of ours, of which `packet` is at least the head, did not arrive: tells its owner.
     pub(in crate::stack) fn packet_failed(
@@ -56,14 +90,24 @@ impl Stack {
         now: Instant,
         packet: &[u8],
         error: IcmpError,
+        report: Report,
     ) {
         let quoted = quoted(packet).filter(|q| self.is_local(q.tuple.local.ip()));
-        let Some(Quoted { protocol, tuple, seq }) = quoted else {
+        let Some(Quoted { protocol, tuple, seq, transport }) = quoted else {
             return self.counters.add(Count::IcmpStrange);
         };
         match protocol {
             protocol::TCP => self.tcp.icmp_arrives(now, tuple, seq, error),
-            protocol::UDP => {
+            protocol::UDP | protocol::ICMP | protocol::ICMPV6 => {
+                let echo = protocol != protocol::UDP;
+                let (tuple, quote) = if echo {
+                    let Some(tuple) = echo_pair(tuple, transport) else {
+                        return self.counters.add(Count::IcmpIgnored);
+                    };
+                    (tuple, transport)
+                } else {
+                    (tuple, transport.get(udp::LEN..).unwrap_or_default())
+                };
                 let error = match error {
                     IcmpError::Unreachable(error) => error,
                     IcmpError::TooBig(mtu) => {
@@ -71,7 +115,10 @@ impl Stack {
                         NetError::MessageTooLong
                     }
                 };
-                self.push_udp_event(Event::UdpFailed { tuple, error });
+                let Report { kind, code, info, from } = report;
+                let quote = quote.to_vec();
+                let failed = DatagramFailed { echo, tuple, error, kind, code, info, from, quote };
+                self.push_udp_event(Event::DatagramFailed(Box::new(failed)));
             }
             _ => self.counters.add(Count::IcmpIgnored),
         }
@@ -111,7 +158,7 @@ fn meaning_v6(header: &icmpv6::Header) -> NetError {
 }
 
 /// Takes the head of a packet that we sent apart. `None` if there is not enough of it.
-fn quoted(packet: &[u8]) -> Option<Quoted> {
+fn quoted(packet: &[u8]) -> Option<Quoted<'_>> {
     let (src, dst, protocol, transport): (IpAddr, IpAddr, u8, &[u8]) = match packet.first()? >> 4 {
         4 => {
             let (header, rest) = ipv4::Header::parse_quoted(packet).ok()?;
@@ -139,5 +186,19 @@ fn quoted(packet: &[u8]) -> Option<Quoted> {
     let local = SocketAddr::new(src, u16::from_be_bytes([p0, p1]));
     let remote = SocketAddr::new(dst, u16::from_be_bytes([p2, p3]));
     let tuple = FourTuple { local, remote };
-    Some(Quoted { protocol, tuple, seq: u32::from_be_bytes([s0, s1, s2, s3]) })
+    Some(Quoted { protocol, tuple, seq: u32::from_be_bytes([s0, s1, s2, s3]), transport })
+}
+
+/// The pair of an echo request of ours: its identifier stands for our port. `None` if it is another
+/// message.
+fn echo_pair(tuple: FourTuple, message: &[u8]) -> Option<FourTuple> {
+    let [kind, _, _, _, i0, i1, ..] = *message else { return None };
+    let request = match tuple.local {
+        SocketAddr::V4(_) => icmpv4::kind::ECHO_REQUEST,
+        SocketAddr::V6(_) => icmpv6::kind::ECHO_REQUEST,
+    };
+    let FourTuple { mut local, mut remote } = tuple;
+    local.set_port(u16::from_be_bytes([i0, i1]));
+    remote.set_port(0);
+    (kind == request).then_some(FourTuple { local, remote })
 }

@@ -5,7 +5,11 @@
 //! multicast or broadcast packet (but for the parameter problems and sizes that RFC 4443 excepts),
 //! a fragment that is not the first, or a source that is not one host; and not too many in a
 //! second.
+mod echo;
 mod errors;
+
+pub use echo::IcmpWanted;
+pub(in crate::stack) use errors::Report;
 
 use crate::base::Instant;
 use crate::base::addr::IpAddr;
@@ -62,6 +66,7 @@ impl Stack {
         let Ok((header, body)) = icmpv4::Header::parse(packet.payload()) else {
             return self.counters.add(Count::IcmpMalformed);
         };
+        self.icmp_to_sockets(packet, header.kind == icmpv4::kind::ECHO_REPLY, header.rest);
         match header.kind {
             // RFC 1122 3.2.2.6: one to a broadcast or multicast address may be ignored.
             icmpv4::kind::ECHO_REQUEST if self.answer_echo && packet.unicast => {
@@ -76,7 +81,7 @@ impl Stack {
             | icmpv4::kind::PARAMETER_PROBLEM
                 if packet.unicast =>
             {
-                self.icmpv4_error_arrives(now, &header, body);
+                self.icmpv4_error_arrives(now, packet.src, &header, body);
             }
             icmpv4::kind::REDIRECT if packet.unicast => {
                 self.redirect_v4(now, packet, &header, body);
@@ -89,6 +94,7 @@ impl Stack {
         let Ok((header, body)) = icmpv6::Header::parse(src, dst, packet.payload()) else {
             return self.counters.add(Count::IcmpMalformed);
         };
+        self.icmp_to_sockets(packet, header.kind == icmpv6::kind::ECHO_REPLY, header.rest);
         match header.kind {
             icmpv6::kind::ECHO_REQUEST if self.answer_echo && !src.is_unspecified() => {
                 // RFC 4443 4.2: a request to a group is answered from an address of our own.
@@ -124,7 +130,7 @@ impl Stack {
             | icmpv6::kind::PARAMETER_PROBLEM
                 if packet.unicast =>
             {
-                self.icmpv6_error_arrives(now, &header, body);
+                self.icmpv6_error_arrives(now, packet.src, &header, body);
             }
             _ => self.counters.add(Count::IcmpIgnored),
         }

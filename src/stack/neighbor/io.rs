@@ -6,6 +6,7 @@ use crate::base::{Instant, MacAddr, NetError};
 use crate::stack::api::*;
 use crate::stack::core::Stack;
 use crate::stack::counters::Count;
+use crate::stack::icmp::Report;
 use crate::stack::tcp::IcmpError;
 use crate::wire::ethernet;
 
@@ -55,7 +56,8 @@ impl Stack {
                         self.counters.add(Count::NeighborUnreachable);
                         let packet = frame.bytes.get(ethernet::LEN..).unwrap_or(&[]);
                         let error = IcmpError::Unreachable(NetError::HostUnreachable);
-                        self.packet_failed(now, packet, error);
+                        let Some(report) = Report::neighbor_failed(packet) else { continue };
+                        self.packet_failed(now, packet, error, report);
                     }
                 }
             }

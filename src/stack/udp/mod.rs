@@ -74,23 +74,19 @@ impl Stack {
         let len16 = len16.ok_or(NetError::MessageTooLong)?;
         let (src_port, dst_port) = (tuple.local.port(), tuple.remote.port());
         let mut header = udp::Header { src_port, dst_port, len: len16, checksum: 0 };
-        let fits = header_len(dst) + len <= usize::from(self.mtu(hop.interface, dst));
-        let partial = fits && self.completes_checksums(hop.interface);
-        header.checksum = if partial {
+        let fits = self.fits(hop.interface, dst, len, options.cutting)?;
+        let partial = fits && !options.no_checksum && self.completes_checksums(hop.interface);
+        header.checksum = if options.no_checksum {
+            // RFC 768: all zeros mean that the sender made none.
+            0
+        } else if partial {
             checksum::pseudo_header(src, dst, protocol::UDP, len).fold()
         } else {
             udp::checksum(src, dst, &header, payload)
         };
         let out = Outgoing {
-            ttl: options.ttl.unwrap_or(match dst.is_multicast() {
-                true => 1,
-                false => self.hop_limit(hop.interface, dst),
-            }),
-            tos: options.tos,
-            // As Linux (IP_PMTUDISC_WANT): what fits must not be cut on the way.
-            dont_fragment: fits && !dst.is_multicast(),
             checksum_at: partial.then_some(udp::CHECKSUM_OFFSET as u16),
-            ..Outgoing::new(src, dst, protocol::UDP)
+            ..self.outgoing(hop.interface, (src, dst), protocol::UDP, options, fits)
         };
         // Linux ip_mc_output: who is in a group here gets what goes out to it; and everybody here
         // gets broadcasts.
@@ -109,8 +105,55 @@ impl Stack {
         self.counters.add(Count::UdpOut);
         Ok(())
     }
+    /// Whether `len` bytes behind the IP header go into one packet. `MessageTooLong`: no, and they
+    /// must not be cut.
+    pub(in crate::stack) fn fits(
+        &self,
+        interface: IfIndex,
+        dst: IpAddr,
+        len: usize,
+        cutting: Cutting,
+    ) -> Result<bool, NetError> {
+        let mtu = match cutting {
+            Cutting::Probe => self.interface(interface).map_or(0, |i| i.config.mtu),
+            _ => self.mtu(interface, dst),
+        };
+        let fits = header_len(dst) + len <= usize::from(mtu);
+        match cutting {
+            Cutting::Never | Cutting::Probe if !fits => Err(NetError::MessageTooLong),
+            _ => Ok(fits),
+        }
+    }
+    /// How a packet of a program leaves.
+    pub(in crate::stack) fn outgoing(
+        &self,
+        interface: IfIndex,
+        (src, dst): (IpAddr, IpAddr),
+        number: u8,
+        options: &UdpSendOptions,
+        fits: bool,
+    ) -> Outgoing {
+        Outgoing {
+            ttl: options.ttl.unwrap_or(match dst.is_multicast() {
+                true => 1,
+                false => self.hop_limit(interface, dst),
+            }),
+            tos: options.tos,
+            // As Linux (IP_PMTUDISC_WANT): what fits must not be cut on the way.
+            dont_fragment: match options.cutting {
+                Cutting::Here => fits && !dst.is_multicast(),
+                Cutting::Anywhere => false,
+                Cutting::Never | Cutting::Probe => true,
+            },
+            ..Outgoing::new(src, dst, number)
+        }
+    }
+    /// The longest IP packet to `dst` that need not be cut, bytes; `None` without a route.
+    pub fn mtu_to(&self, dst: IpAddr) -> Option<u16> {
+        self.hop(dst, None).map(|hop| self.mtu(hop.interface, dst))
+    }
     /// Source address and way of a datagram.
-    fn udp_route(
+    pub(in crate::stack) fn udp_route(
         &mut self,
         local: IpAddr,
         dst: IpAddr,

@@ -1,0 +1,210 @@
+//! `MSG_ERRQUEUE`: the errors that a datagram socket asked for (`IP_RECVERR`, `IPV6_RECVERR`).
+//!
+//! Those of the wire wait in the engine; those of this machine (nobody is bound to the destination)
+//! in the socket's annex, where there is room for a few. poll(2) shows `POLLERR` for a connected
+//! socket, and for another one that it can be read: the next `recv` then fails with the error.
+use super::annex::{Annex, Key};
+use super::ask;
+use super::control::{Reply, Request};
+use super::datagram;
+use super::errno::from_byte;
+use super::error_queue::{Record, origin};
+use super::name::NetId;
+use super::names;
+use super::net_env;
+use super::object::{Sock, shown};
+use super::pktinfo::Writer;
+use super::sockaddr::encode;
+use super::tag::Tag;
+use crate::base::FourTuple;
+use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::host::{
+    Errno,
+    fd::Raw,
+    message::{Payload, Received},
+    option,
+    usermem::UserSlice,
+};
+
+/// Words of the annex that errors may take: a few of them.
+const WORDS_MAX: usize = 96;
+/// Bytes of a datagram kept with an error there.
+const LOCAL_QUOTE_MAX: usize = 64;
+
+/// recvmsg(2) with `MSG_ERRQUEUE`. `EAGAIN`: there is nothing.
+pub fn receive(
+    fd: Raw,
+    payload: Payload,
+    control: UserSlice,
+) -> Result<(Received, Option<SocketAddr>), Errno> {
+    let mut sock = Sock::of(fd).ok_or(Errno::AGAIN)?;
+    if !sock.has(Tag::RECVERR) {
+        return Err(Errno::AGAIN);
+    }
+    let (record, more) = match take_local(&mut sock)? {
+        Some(taken) => taken,
+        None => take_remote(&sock).ok_or(Errno::AGAIN)?,
+    };
+    if !more {
+        // sock_dequeue_err_skb: with the last entry the pending error has gone too.
+        let _ = option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_ERROR);
+    }
+    let mut received = Received { len: 0, flags: libc::MSG_ERRQUEUE, control_len: 0 };
+    received.len = copy(payload, &record.quote)?;
+    if received.len < record.quote.len() {
+        received.flags |= libc::MSG_TRUNC;
+    }
+    let mut writer = Writer::new(control);
+    let (level, kind) = match sock.has(Tag::IPV6) {
+        true => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+        false => (libc::IPPROTO_IP, libc::IP_RECVERR),
+    };
+    writer.add(level, kind, &extended(&sock, &record))?;
+    writer.finish(&mut received);
+    Ok((received, Some(sock.shown(record.to))))
+}
+
+/// `struct sock_extended_err`, and behind it the address of who reported the error.
+fn extended(sock: &Sock, record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(44);
+    bytes.extend_from_slice(&u32::from(record.errno).to_ne_bytes());
+    bytes.extend_from_slice(&[record.origin, record.kind, record.code, 0]);
+    bytes.extend_from_slice(&record.info.to_ne_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    let len = if sock.has(Tag::IPV6) { 28 } else { 16 };
+    match record.offender {
+        Some(ip) => {
+            let address = encode(shown(sock.tag, SocketAddr::new(ip, 0)));
+            bytes.extend_from_slice(address.as_bytes());
+        }
+        // AF_UNSPEC.
+        None => bytes.resize(16 + len, 0),
+    }
+    bytes
+}
+
+fn copy(payload: Payload, bytes: &[u8]) -> Result<usize, Errno> {
+    let (mut rest, mut index) = (bytes, 0);
+    while !rest.is_empty()
+        && let Some(part) = payload.part(index)?
+    {
+        let (now, later) = rest.split_at(part.len().min(rest.len()));
+        part.first(now.len()).write(now)?;
+        (rest, index) = (later, index + 1);
+    }
+    Ok(bytes.len() - rest.len())
+}
+
+/// The oldest error in the annex, and whether there are more.
+fn take_local(sock: &mut Sock) -> Result<Option<(Record, bool)>, Errno> {
+    if !sock.has(Tag::ANNEX) {
+        return Ok(None);
+    }
+    let mut annex = Annex::of(sock);
+    let Some([len, words @ ..]) = annex.get(Key::ERRORS) else { return Ok(None) };
+    let len = *len as usize;
+    let used = len.div_ceil(4).min(words.len());
+    let bytes: Vec<u8> = words[..used].iter().flat_map(|word| word.to_le_bytes()).collect();
+    let rest = words[used..].to_vec();
+    annex.remove(Key::ERRORS);
+    if !rest.is_empty() {
+        annex.set(Key::ERRORS, &rest)?;
+    }
+    annex.store(sock)?;
+    let record = Record::decode(bytes.get(..len).unwrap_or(&bytes));
+    Ok(record.map(|record| (record, !rest.is_empty())))
+}
+
+/// Keeps the error of a datagram for which nobody was there on this machine: what Linux makes of
+/// the port unreachable that it sends to itself.
+pub fn nobody_there(sock: &mut Sock, to: SocketAddr, payload: Payload) -> Result<(), Errno> {
+    let mut quote = [0; LOCAL_QUOTE_MAX];
+    let mut len = 0;
+    let mut index = 0;
+    while len < quote.len()
+        && let Some(part) = payload.part(index)?
+    {
+        len += part.read(&mut quote[len..])?;
+        index += 1;
+    }
+    let (origin, kind, code) = match to.ip() {
+        IpAddr::V4(_) => (origin::ICMP, 3, 3),
+        IpAddr::V6(_) => (origin::ICMP6, 1, 4),
+    };
+    let record = Record {
+        errno: libc::ECONNREFUSED as u8,
+        origin,
+        kind,
+        code,
+        info: 0,
+        to,
+        offender: Some(to.ip()),
+        quote: quote[..len].to_vec(),
+    };
+    push_local(sock, &record)
+}
+
+/// Keeps an error in the annex; when there is no room any more, it is lost.
+pub fn push_local(sock: &mut Sock, record: &Record) -> Result<(), Errno> {
+    let bytes = record.encode();
+    let mut annex = Annex::of(sock);
+    let mut words = annex.get(Key::ERRORS).unwrap_or_default().to_vec();
+    words.push(bytes.len() as u32);
+    for chunk in bytes.chunks(4) {
+        let mut word = [0; 4];
+        word[..chunk.len()].copy_from_slice(chunk);
+        words.push(u32::from_le_bytes(word));
+    }
+    if words.len() > WORDS_MAX || annex.set(Key::ERRORS, &words).is_err() {
+        return Ok(());
+    }
+    annex.store(sock)
+}
+
+/// The engine's oldest error for this socket, and whether there are more.
+fn take_remote(sock: &Sock) -> Option<(Record, bool)> {
+    let brief = net_env::current();
+    if !brief.has_engine() {
+        return None;
+    }
+    let name = sock.own_name()?;
+    match ask::ask(NetId(brief.id), &Request::ErrorQueue(name))? {
+        Reply::Info(bytes) => {
+            let (more, record) = bytes.split_first()?;
+            Some((Record::decode(record)?, *more != 0))
+        }
+        _ => None,
+    }
+}
+
+/// The pending error of a socket that is not connected, once.
+pub fn soft_error(sock: &Sock) -> Option<Errno> {
+    let net = NetId(net_env::current().id);
+    let tuple = unconnected(names::bound_name(sock));
+    match ask::ask(net, &Request::UdpError(tuple))? {
+        Reply::Errno(byte) => from_byte(byte),
+        _ => None,
+    }
+}
+
+/// Under which pair the engine keeps the pending error of a socket that is not connected.
+pub fn unconnected(local: SocketAddr) -> FourTuple {
+    let any: IpAddr = match local {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    FourTuple { local, remote: SocketAddr::new(any, 0) }
+}
+
+/// A datagram of `sock` found nobody on this machine: the error that the program asked for. A
+/// connected socket hears of it always.
+pub fn refused(sock: &Sock, to: SocketAddr, payload: Payload) -> Result<(), Errno> {
+    let mut sock = *sock;
+    if sock.has(Tag::RECVERR) {
+        nobody_there(&mut sock, to, payload)?;
+    }
+    if sock.has(Tag::RECVERR | Tag::CONNECTED) {
+        datagram::raise_error(&sock)?;
+    }
+    Ok(())
+}
