@@ -40,7 +40,7 @@ impl Token {
             Token::Stop => (0, 0),
             Token::Gateway => (1, 0),
             Token::Control => (2, 0),
-            Token::Parcels => (8, 0),
+            Token::Parcels => (9, 0),
             Token::Link(n) => (3, u64::from(n)),
             Token::Session(key) => (4, key.to_bits()),
             Token::Caller(key) => (5, key.to_bits()),
@@ -55,7 +55,7 @@ impl Token {
         match bits >> 56 {
             1 => Token::Gateway,
             2 => Token::Control,
-            8 => Token::Parcels,
+            9 => Token::Parcels,
             3 => Token::Link(bits as u32),
             4 => Token::Session(key),
             5 => Token::Caller(key),
