@@ -60,7 +60,7 @@ pub fn wire(mtu: u16) -> io::Result<(Wire, Device)> {
         medium: Medium::Ip,
         mac: None,
         mtu,
-        offload: Offload { checksum: false, tso_max: 65_535 },
+        offload: Offload { checksum: true, tso_max: 65_535 },
     };
     Ok((Wire(queues.clone()), Device { queues, info, scratch: Vec::new() }))
 }

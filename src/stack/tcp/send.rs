@@ -113,7 +113,7 @@ impl Conn {
         // The FIN goes with the last byte if it was lost as well.
         let fin = end == data_end && until.after(data_end);
         let flags = if fin { Flags::FIN } else { Flags(0) };
-        let flags = if end == data_end { flags.with(Flags::PSH) } else { flags };
+        let flags = if end == data_end && len > 0 { flags.with(Flags::PSH) } else { flags };
         self.sent_again(from, end + u32::from(fin), self.stamps.value(cx.now));
         self.count_sent(len);
         self.count_again(cx, len, len.div_ceil(mss).max(1));
@@ -143,7 +143,8 @@ impl Conn {
             return false;
         }
         let mut flags = if fin { Flags::FIN } else { Flags(0) };
-        if end == data_end {
+        // RFC 9293 3.9.1.2: the last data that there is is pushed. A bare FIN carries none.
+        if end == data_end && len > 0 {
             flags = flags.with(Flags::PSH);
         }
         self.tx.nxt = end + u32::from(fin);
@@ -328,9 +329,12 @@ impl Conn {
 
     fn emit(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut, piece: Piece, options: Options) {
         let syn = piece.flags.has(Flags::SYN);
+        // RFC 9293 3.9.1.2 leaves it open; Linux pushes every super-segment, so that a receiver
+        // that merges segments passes this burst on (`__tcp_transmit_skb`).
+        let push = if piece.len > piece.mss { Flags::PSH } else { Flags(0) };
         let ack = self.state != State::SynSent;
         let urgent = if syn { None } else { self.urgent_pointer(piece.seq) };
-        let flags = if ack { piece.flags.with(Flags::ACK) } else { piece.flags };
+        let flags = if ack { piece.flags.with(Flags::ACK) } else { piece.flags }.with(push);
         let (flags, ecn) = self.ecn_mark(flags, piece.fresh && piece.len > 0);
         let header = TcpHeader {
             source: self.tuple.local.port(),

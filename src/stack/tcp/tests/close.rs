@@ -7,13 +7,14 @@ use crate::stack::tcp::*;
 use crate::wire::tcp::Options;
 
 const FPA: crate::wire::tcp::Flags = crate::wire::tcp::Flags(0x19);
+const FA: crate::wire::tcp::Flags = crate::wire::tcp::Flags(0x11);
 
 /// RFC 9293 figure 12: we close first.
 #[test]
 fn active_close_goes_through_time_wait() {
     let mut s = Script::established();
     s.close();
-    s.expect(FPA, 1, 1, 0);
+    s.expect(FA, 1, 1, 0);
     s.expect_state(State::FinWait1);
     s.put(A, 1, 2, &[]);
     s.expect_state(State::FinWait2);
@@ -53,7 +54,7 @@ fn passive_close_ends_in_last_ack() {
     s.expect(P.with(A), 1, 5, 10);
     s.put(A, 5, 11, &[]);
     s.close();
-    s.expect(FPA, 11, 5, 0);
+    s.expect(FA, 11, 5, 0);
     s.expect_state(State::LastAck);
     s.put(A, 5, 12, &[]);
     s.expect_state(State::Closed);
@@ -66,7 +67,7 @@ fn passive_close_ends_in_last_ack() {
 fn simultaneous_close() {
     let mut s = Script::established();
     s.close();
-    s.expect(FPA, 1, 1, 0);
+    s.expect(FA, 1, 1, 0);
     s.put(F.with(A), 1, 1, &[]);
     s.expect_state(State::Closing);
     s.expect(A, 2, 2, 0);
@@ -78,7 +79,7 @@ fn simultaneous_close() {
 fn a_fin_that_acknowledges_ours_goes_straight_to_time_wait() {
     let mut s = Script::established();
     s.close();
-    s.expect(FPA, 1, 1, 0);
+    s.expect(FA, 1, 1, 0);
     s.put(F.with(A), 1, 2, &[]);
     s.expect_state(State::TimeWait);
     s.expect(A, 2, 2, 0);
@@ -100,7 +101,7 @@ fn the_fin_follows_everything_queued_and_is_sent_again() {
     assert_eq!((got.header.flags, got.payload.len()), (FPA, 500));
     s.put(A, 1, 2501, &[]);
     let (_, got) = s.until_sent();
-    assert_eq!((got.header.flags, got.payload.len()), (FPA, 0));
+    assert_eq!((got.header.flags, got.payload.len()), (FA, 0));
     s.put(A, 1, 2502, &[]);
     s.expect_state(State::FinWait2);
 }
@@ -266,7 +267,7 @@ fn release_with_unread_data_resets() {
 fn data_for_an_orphan_resets() {
     let mut s = Script::established();
     s.release();
-    s.expect(FPA, 1, 1, 0);
+    s.expect(FA, 1, 1, 0);
     s.put(A.with(P), 1, 1, b"too late");
     s.expect(R.with(A), 2, 1, 0);
     assert_eq!(s.tcp.connections().count(), 0);
@@ -299,7 +300,7 @@ fn release_in_every_state_ends_without_events() {
     s.put(F.with(A), 1, 1, &[]);
     assert_eq!(s.tcp.poll_event(), Some(Event::TcpChanged(s.id())));
     s.release();
-    s.expect(FPA, 1, 2, 0);
+    s.expect(FA, 1, 2, 0);
     s.put(A, 2, 2, &[]);
     assert_eq!(s.tcp.connections().count(), 0);
     assert_eq!(s.tcp.poll_event(), None);

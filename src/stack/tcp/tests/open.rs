@@ -292,7 +292,7 @@ fn a_close_before_the_handshake_is_done_waits_for_it() {
     s.close();
     s.expect_nothing();
     s.put_with(S.with(A), 0, 1, &[], mss());
-    s.expect(F.with(P).with(A), 1, 1, 0);
+    s.expect(F.with(A), 1, 1, 0);
     s.expect_state(State::FinWait1);
 }
 

@@ -108,17 +108,18 @@ fn slow_start_from_ten_segments() {
     assert_eq!(burst(&mut s), 24);
 }
 
+/// RFC 9293 3.9.1.2: what a link is to cut (TSO) is pushed, as Linux does; a FIN alone is not.
 #[test]
 fn super_segments_when_the_link_cuts_them() {
     let mut s = Script::plain();
     s.path.tso_max = 65_535;
     let mut s = s.open();
     s.send(60_000);
-    let got = s.expect(A, 1, 1, 10_000);
+    let got = s.expect(A.with(P), 1, 1, 10_000);
     assert_eq!(got.gso_size, 1000);
     s.expect_nothing();
     s.put(A, 1, 10_001, &[]);
-    assert_eq!(s.expect(A, 10_001, 1, 20_000).gso_size, 1000);
+    assert_eq!(s.expect(A.with(P), 10_001, 1, 20_000).gso_size, 1000);
     // A tail that is not full goes along when Nagle allows.
     let mut s = Script::plain();
     s.path.tso_max = 65_535;

@@ -77,7 +77,7 @@ fn fin_behind_a_closed_window() {
     assert_eq!(probe.header.flags, A);
     s.window = 100;
     s.put(A, 1, 1, &[]);
-    s.expect(F.with(P).with(A), 1, 1, 0);
+    s.expect(F.with(A), 1, 1, 0);
 }
 
 fn keepalive(s: &mut Script) {
