@@ -69,6 +69,40 @@ impl fmt::Debug for Flags {
     }
 }
 
+/// Length in bytes of the longest fast open cookie (RFC 7413 2).
+pub const COOKIE_MAX: usize = 16;
+
+/// The body of a fast open option (RFC 7413 4.1.1): a cookie, or nothing, which asks for one.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Cookie {
+    bytes: [u8; COOKIE_MAX],
+    len: u8,
+}
+
+impl Cookie {
+    /// Asks for a cookie.
+    pub const REQUEST: Cookie = Cookie { bytes: [0; COOKIE_MAX], len: 0 };
+
+    /// A cookie of 4 to 16 bytes, an even number (RFC 7413 2), or the request for one (0 bytes).
+    pub fn new(body: &[u8]) -> Option<Cookie> {
+        let right = body.is_empty() || (4..=COOKIE_MAX).contains(&body.len());
+        if !right || body.len() % 2 != 0 {
+            return None;
+        }
+        let mut bytes = [0; COOKIE_MAX];
+        bytes[..body.len()].copy_from_slice(body);
+        Some(Cookie { bytes, len: body.len() as u8 })
+    }
+    /// The bytes of the cookie.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+    /// It is a request for a cookie.
+    pub fn is_request(&self) -> bool {
+        self.len == 0
+    }
+}
+
 /// The options that we know. Absent ones are `None`, `false` or 0.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Options {
@@ -84,6 +118,8 @@ pub struct Options {
     pub sack: [(u32, u32); SACK_BLOCKS],
     /// Number of SACK blocks.
     pub sack_len: u8,
+    /// Fast open (SYN only).
+    pub fast_open: Option<Cookie>,
 }
 
 impl Options {
@@ -149,6 +185,7 @@ impl Options {
             (8, body) if body.len() == 8 => {
                 self.timestamps = body.first_chunk::<8>().map(split_u64);
             }
+            (34, body) => self.fast_open = Cookie::new(body),
             _ => {}
         }
     }
@@ -186,9 +223,19 @@ impl Options {
         if let Some(shift) = self.window_shift {
             put(&[1, 3, 3, shift]);
         }
+        let mut cookie_len = 0;
+        if let Some(cookie) = &self.fast_open {
+            let body = cookie.as_bytes();
+            cookie_len = (2 + body.len()).next_multiple_of(4);
+            // The NOPs in front.
+            put(&[1, 1, 1][..cookie_len - 2 - body.len()]);
+            put(&[34, 2 + body.len() as u8]);
+            put(body);
+        }
         let used = usize::from(self.timestamps.is_some()) * 12
             + usize::from(self.mss.is_some()) * 4
-            + usize::from(self.window_shift.is_some()) * 4;
+            + usize::from(self.window_shift.is_some()) * 4
+            + cookie_len;
         let room = (HEADER_LEN_MAX - HEADER_LEN).saturating_sub(used + 4) / 8;
         let blocks = self.sack_blocks();
         let blocks = &blocks[..blocks.len().min(room)];
