@@ -7,8 +7,16 @@ pub const EPHEMERAL_LAST: u16 = 65535;
 
 /// TCP connections in one engine.
 pub const TCP_CONNECTIONS: usize = 65_536;
-/// Half-open connections (SYN received) of one listener.
-pub const TCP_SYN_QUEUE: usize = 1_024;
+/// Half-open connections (SYN received) of one listener (Linux `somaxconn`), and of all of them.
+pub const TCP_SYN_QUEUE: usize = 4_096;
+/// See above.
+pub const TCP_HALF_OPEN: usize = 16_384;
+/// Connections whose program is gone.
+pub const TCP_ORPHANS: usize = 16_384;
+/// Connections in TIME-WAIT.
+pub const TCP_TIME_WAIT: usize = 32_768;
+/// Hosts whose fast open cookie (RFC 7413) is remembered.
+pub const FAST_OPEN_COOKIES: usize = 1_024;
 /// Default size of a connection's send buffer, bytes.
 pub const TCP_SEND_BUFFER: usize = 1 << 20;
 /// Default size of a connection's receive buffer, bytes.

@@ -392,6 +392,28 @@ mod tests {
         }
     }
 
+    /// RFC 7413 4.1.1: kind 34; a cookie of 4 to 16 bytes, an even number, or none.
+    #[test]
+    fn fast_open_cookies() {
+        let stamps = Some((1, 2));
+        for len in [0usize, 4, 6, 8, 16] {
+            let cookie = Cookie::new(&[7; COOKIE_MAX][..len]);
+            assert!(
+                cookie.is_some_and(|c| c.as_bytes().len() == len && c.is_request() == (len == 0))
+            );
+            let options = Options { fast_open: cookie, timestamps: stamps, ..full().options };
+            let header = TcpHeader { options, ..full() };
+            let mut bytes = Vec::new();
+            assert_eq!(header.emit(&mut bytes) % 4, 0);
+            assert_eq!(TcpHeader::parse(&bytes).unwrap().0, header);
+        }
+        for bad in [&[0; 2][..], &[0; 5], &[0; 18]] {
+            assert_eq!(Cookie::new(bad), None);
+            let option = [&[34, 2 + bad.len() as u8], bad].concat();
+            assert_eq!(Options::parse(&option), Options::default());
+        }
+    }
+
     #[test]
     fn data_offset_out_of_range() {
         let mut bytes = [0u8; 24];

@@ -34,6 +34,23 @@ pub struct TcpConfig {
     pub initial_window: u32,
     /// The initial slow start threshold, bytes; 0 for none.
     pub initial_ssthresh: u32,
+    /// SYN-ACK retransmissions before a half-open connection is forgotten (Linux
+    /// `tcp_synack_retries`, 5).
+    pub synack_retries: u8,
+    /// What answers a SYN when the listener's queue of half-open connections is full (Linux
+    /// `tcp_syncookies`).
+    pub syn_cookies: SynCookies,
+    /// Half-open connections of one listener, at most, whatever its backlog.
+    pub syn_queue: usize,
+    /// Reset, not ignore, who finishes a handshake while the program's queue of accepted
+    /// connections is full (Linux `tcp_abort_on_overflow`).
+    pub abort_on_overflow: bool,
+    /// Who may use fast open (Linux `tcp_fastopen`).
+    pub fast_open: FastOpenBits,
+    /// Connections without a program, at most; further ones are reset (Linux `tcp_max_orphans`).
+    pub orphans: usize,
+    /// Connections in TIME-WAIT, at most; further ones end at once (Linux `tcp_max_tw_buckets`).
+    pub time_wait_max: usize,
     /// Departures from the rules; none by default, and no net can ask for them.
     pub teaching: Teaching,
 }
@@ -48,6 +65,36 @@ pub enum Ecn {
     Accept,
     /// Both: our SYNs offer it (1).
     On,
+}
+
+/// When SYN cookies (RFC 4987 3.6) are given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SynCookies {
+    /// Never: a SYN that finds the queue full is dropped.
+    Off,
+    /// When the queue is full.
+    Auto,
+    /// To every SYN.
+    Always,
+}
+
+/// Who may use fast open (RFC 7413): Linux's bits of `net.ipv4.tcp_fastopen`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FastOpenBits(pub u32);
+
+impl FastOpenBits {
+    /// Nobody.
+    pub const NONE: FastOpenBits = FastOpenBits(0);
+    /// Programs that connect.
+    pub const CLIENT: FastOpenBits = FastOpenBits(1);
+    /// Programs that listen, with `TCP_FASTOPEN`.
+    pub const SERVER: FastOpenBits = FastOpenBits(2);
+    /// Clients send data even without a cookie.
+    pub const CLIENT_WITHOUT_COOKIE: FastOpenBits = FastOpenBits(4);
+    /// Servers take data without a cookie.
+    pub const SERVER_WITHOUT_COOKIE: FastOpenBits = FastOpenBits(0x200);
+    /// Every listener takes part, also without `TCP_FASTOPEN`.
+    pub const ALL_LISTENERS: FastOpenBits = FastOpenBits(0x400);
 }
 
 /// Departures from the rules, for experiments that show what the rules are for.
@@ -82,6 +129,17 @@ pub struct TcpOptions {
     pub max_segment: u16,
     /// `TCP_SYNCNT`; 0 for the net's default.
     pub syn_count: u8,
+    /// `TCP_DEFER_ACCEPT` of a listener: timeouts for which it waits for data; 0: not at all.
+    pub defer_accept: u8,
+    /// `TCP_LINGER2`: seconds that an orphan waits in FIN-WAIT-2; 0 for the net's default,
+    /// negative: it does not wait.
+    pub linger2: i32,
+    /// Ask for a fast open cookie, or show one (`TCP_FASTOPEN_CONNECT`, `MSG_FASTOPEN`).
+    pub fast_open: bool,
+    /// `TCP_FASTOPEN_NO_COOKIE`: data in the SYN without a cookie, sent or taken.
+    pub fast_open_no_cookie: bool,
+    /// `TCP_FASTOPEN` of a listener: connections that it takes before their handshake is done.
+    pub fast_open_queue: u16,
     /// `IP_TTL` / `IPV6_UNICAST_HOPS`.
     pub ttl: u8,
     /// `IP_TOS` / `IPV6_TCLASS`.
@@ -306,6 +364,13 @@ impl Default for TcpConfig {
             window_scaling: true,
             timestamps: true,
             sack: true,
+            synack_retries: 5,
+            syn_cookies: SynCookies::Auto,
+            syn_queue: TCP_SYN_QUEUE,
+            abort_on_overflow: false,
+            fast_open: FastOpenBits::CLIENT,
+            orphans: TCP_ORPHANS,
+            time_wait_max: TCP_TIME_WAIT,
             teaching: Teaching::default(),
             congestion: String::from(crate::base::congestion::DEFAULT),
             ecn: Ecn::default(),
@@ -327,6 +392,11 @@ impl Default for TcpOptions {
             user_timeout: Duration::ZERO,
             max_segment: 0,
             syn_count: 0,
+            defer_accept: 0,
+            linger2: 0,
+            fast_open: false,
+            fast_open_no_cookie: false,
+            fast_open_queue: 0,
             ttl: 64,
             tos: 0,
             congestion: String::new(),

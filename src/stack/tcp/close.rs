@@ -4,6 +4,7 @@ use super::api::State;
 use super::conn::{Conn, Cx};
 use super::state::Cause;
 use super::timers::Timer;
+use crate::base::time::Duration;
 
 impl Conn {
     /// CLOSE: a FIN behind everything queued. In SYN-SENT and SYN-RECEIVED it waits for the
@@ -33,9 +34,15 @@ impl Conn {
         }
     }
 
-    /// FIN-WAIT-2 without anybody to wait for it ends by itself (Linux `tcp_fin_timeout`).
-    pub fn wait_as_orphan(&mut self, cx: &Cx<'_>) {
-        self.timers.set(Timer::Linger, cx.now + cx.config.fin_wait2);
+    /// FIN-WAIT-2 without anybody to wait for it ends by itself (Linux `tcp_fin_timeout`), or as
+    /// the program has said (`TCP_LINGER2`).
+    pub fn wait_as_orphan(&mut self, cx: &mut Cx<'_>) {
+        let wait = match self.options.linger2 {
+            0 => cx.config.fin_wait2,
+            ..0 => return self.end_with_reset(cx, None),
+            seconds => Duration::from_secs(seconds.unsigned_abs().into()),
+        };
+        self.timers.set(Timer::Linger, cx.now + wait);
     }
 
     /// End of TIME-WAIT, or of an orphan's FIN-WAIT-2.

@@ -1,6 +1,7 @@
 //! What programs ask of connections (RFC 9293 3.9.1), by handle. A stale handle is answered by
 //! `None`, nothing, or [`NetError::NotConnected`].
 use super::conn::Conn;
+use super::counters::Count;
 use super::{Tcp, api::*, plain, plain_tuple};
 use crate::base::{FourTuple, Instant, NetError, addr::SocketAddr, time::Duration};
 use crate::stack::ConnId;
@@ -22,20 +23,33 @@ impl Tcp {
         dual: bool,
         backlog: usize,
     ) -> Result<(), NetError> {
-        self.listeners.insert((plain(local), dual), backlog);
+        self.listeners.insert((plain(local), dual), backlog, &self.config);
         Ok(())
     }
 
-    /// Takes no more connections. Half-open ones are reset; established ones stay.
+    /// What the connections of a listener begin with, and its own options.
+    pub fn set_listener_options(&mut self, local: SocketAddr, dual: bool, options: TcpOptions) {
+        if let Some(listener) = self.listeners.get_mut(&(plain(local), dual)) {
+            listener.options = options;
+        }
+    }
+
+    /// The options of a listener.
+    pub fn listener_options(&self, local: SocketAddr, dual: bool) -> Option<&TcpOptions> {
+        self.listeners.get(&(plain(local), dual)).map(|listener| &listener.options)
+    }
+
+    /// Takes no more connections. Half-open ones are forgotten (and answered by a reset when they
+    /// speak again, as on Linux); established ones stay.
     pub fn unlisten(&mut self, local: SocketAddr, dual: bool) {
         let key = (plain(local), dual);
         if !self.listeners.remove(&key) {
             return;
         }
-        let orphans = self.table.iter().filter(|c| c.half_open && c.listener == Some(key));
-        let orphans: Vec<ConnId> = orphans.map(|c| c.id).collect();
-        for id in orphans {
-            self.with(Instant::ZERO, id, |conn, cx| conn.end_with_reset(cx, None));
+        let requests = self.syn_queue.iter().filter(|request| request.listener == key);
+        let requests: Vec<FourTuple> = requests.map(|request| request.tuple).collect();
+        for tuple in requests {
+            self.syn_queue.remove(&tuple);
         }
     }
 
@@ -74,6 +88,11 @@ impl Tcp {
         }
         let mut conn = Conn::new(tuple, path, options, iss, &self.config, now);
         conn.stamps.offset = self.stamp_offset(&tuple);
+        if conn.options.fast_open || conn.options.fast_open_no_cookie {
+            if let Some(asked) = self.fast_open_of(now, tuple.remote.ip(), &conn.options) {
+                conn.ask_fast_open(asked);
+            }
+        }
         let id = self.table.insert(conn);
         self.with(now, id, |conn, _| conn.open());
         Ok(id)
@@ -96,10 +115,10 @@ impl Tcp {
         if let Some(error) = conn.error {
             return Err(error);
         }
-        if matches!(conn.state, State::SynSent | State::SynReceived) {
+        if matches!(conn.state, State::SynSent | State::SynReceived) && !conn.takes_data() {
             return Ok(0);
         }
-        if !conn.state.sends() {
+        if !conn.takes_data() {
             return Err(NetError::NotConnected);
         }
         let room = conn.status().writable.min(data.len());
@@ -111,7 +130,7 @@ impl Tcp {
     /// The free room of the send buffer, in two pieces, to read a file straight into; then
     /// `send_commit`. Less than `writable` may be offered at first: the buffer grows as it fills.
     pub fn send_space(&mut self, id: ConnId) -> [&mut [u8]; 2] {
-        match self.table.get_mut(id).filter(|conn| conn.state.sends()) {
+        match self.table.get_mut(id).filter(|conn| conn.takes_data()) {
             Some(conn) => conn.tx.ring.space(conn.tx.limit),
             None => [&mut [], &mut []],
         }
@@ -120,7 +139,7 @@ impl Tcp {
     /// `n` bytes were written into `send_space`.
     pub fn send_commit(&mut self, now: Instant, id: ConnId, n: usize) {
         self.with(now, id, |conn, _| {
-            if conn.state.sends() {
+            if conn.takes_data() {
                 conn.tx.ring.commit(n);
             }
         });
@@ -174,7 +193,15 @@ impl Tcp {
     /// The program is gone, and so is the handle. What was sent is still delivered, then FIN; with
     /// unread data, or data that still comes, RST.
     pub fn release(&mut self, now: Instant, id: ConnId) {
-        self.with(now, id, |conn, cx| conn.release(cx));
+        let too_many = self.orphans >= self.config.orphans;
+        self.with(now, id, |conn, cx| {
+            conn.release(cx);
+            // Linux tcp_check_oom: TIME-WAIT has a limit of its own.
+            if too_many && !matches!(conn.state, State::Closed | State::TimeWait) {
+                cx.counters.add(Count::TooManyOrphans);
+                conn.end_with_reset(cx, None);
+            }
+        });
     }
 
     /// Options as set.
@@ -192,9 +219,13 @@ impl Tcp {
         self.table.get(id).map(|conn| conn.info(now, &self.config))
     }
 
-    /// All connections, orphans and half-open ones included.
+    /// All connections, orphans and half-open ones included. What is only half-open has no handle:
+    /// the one that is given means nothing.
     pub fn connections(&self) -> impl Iterator<Item = (ConnId, FourTuple, State)> {
-        self.table.iter().map(|conn| (conn.id, conn.tuple, conn.state))
+        let waiting = self.syn_queue.iter().map(|request| {
+            (ConnId { slot: u32::MAX, generation: 0 }, request.tuple, State::SynReceived)
+        });
+        self.table.iter().map(|conn| (conn.id, conn.tuple, conn.state)).chain(waiting)
     }
 
     /// The way to the peer is another one.

@@ -6,6 +6,7 @@ use super::congestion::{self, Congestion, Start};
 use super::counters::{Count, Counters};
 use super::dsack::Duplicates;
 use super::ecn::Ecn;
+use super::fast_open::Fast;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::reset::{Replies, Reply};
@@ -231,12 +232,18 @@ pub(super) struct Conn {
     pub soft_error: Option<NetError>,
     /// The listener that it came through, until it is announced.
     pub listener: Option<super::listen::ListenerKey>,
-    /// Counts in its listener's SYN queue.
-    pub half_open: bool,
+    /// It came through a listener.
+    pub passive: bool,
+    /// Its part in fast open.
+    pub fast: Fast,
     /// The program has let go of it.
     pub released: bool,
     /// Queued among the orphans in TIME-WAIT.
     pub resting: bool,
+    /// Counted among the orphans that are not in TIME-WAIT.
+    pub is_orphan: bool,
+    /// Counted among those in TIME-WAIT.
+    pub in_time_wait: bool,
     /// The program should look at it.
     pub changed: bool,
     /// Queued for `poll_event`.
@@ -288,9 +295,12 @@ impl Conn {
             error: None,
             soft_error: None,
             listener: None,
-            half_open: false,
+            passive: false,
+            fast: Fast::default(),
             released: false,
             resting: false,
+            is_orphan: false,
+            in_time_wait: false,
             changed: false,
             event_queued: false,
             queued: false,

@@ -1,8 +1,8 @@
 //! Segments, ICMP errors and time on their way to a connection; segments and events on their way
 //! out.
-use super::conn::{Conn, Cx, Segment};
+use super::conn::{Cx, Segment};
 use super::counters::Count;
-use super::listen::ListenerKey;
+use super::listen::Arrival;
 use super::reset::Reply;
 use super::seq::Seq;
 use super::{Tcp, api::*, plain_tuple};
@@ -45,8 +45,12 @@ impl Tcp {
                 }
             }
         }
+        let arrival = Arrival { now, meta, tuple, segment: &segment };
+        if self.syn_queue.get(&tuple).is_some() {
+            return self.half_open_arrives(&arrival);
+        }
         match self.listeners.find(tuple.local) {
-            Some(key) => self.listen_arrives(now, meta, tuple, key, &segment, after),
+            Some(key) => self.listen_arrives(&arrival, key, after),
             None => {
                 self.counters.add(Count::NoConnection);
                 self.refuse(tuple, &segment);
@@ -54,7 +58,7 @@ impl Tcp {
         }
     }
 
-    fn refuse(&mut self, tuple: FourTuple, segment: &Segment<'_>) {
+    pub(super) fn refuse(&mut self, tuple: FourTuple, segment: &Segment<'_>) {
         if let Some(reply) = Reply::reset_for(tuple, segment) {
             self.replies.push(reply, &mut self.counters);
         }
@@ -91,46 +95,6 @@ impl Tcp {
         Some(iss)
     }
 
-    /// RFC 9293 3.10.7.2.
-    fn listen_arrives(
-        &mut self,
-        now: Instant,
-        meta: &SegmentMeta,
-        tuple: FourTuple,
-        key: ListenerKey,
-        segment: &Segment<'_>,
-        after: Option<Seq>,
-    ) {
-        // First: a RST is ignored. Second: an ACK is refused. Third: the SYN.
-        if segment.has(Flags::RST) {
-            return self.counters.add(Count::ListenNotSyn);
-        }
-        if segment.has(Flags::ACK) {
-            self.counters.add(Count::ListenNotSyn);
-            return self.refuse(tuple, segment);
-        }
-        if !segment.has(Flags::SYN) || segment.has(Flags::FIN) {
-            return self.counters.add(Count::ListenNotSyn);
-        }
-        if !self.make_room(now) {
-            return self.counters.add(Count::TableFull);
-        }
-        if let Err(reason) = self.listeners.admit(&key) {
-            return self.counters.add(reason);
-        }
-        let mut iss = self.initial_sequence(&tuple, now);
-        if let Some(after) = after.filter(|after| iss.before(*after)) {
-            iss = after;
-        }
-        let options = TcpOptions::default();
-        let mut conn = Conn::new(tuple, meta.path, options, iss, &self.config, now);
-        conn.stamps.offset = self.stamp_offset(&tuple);
-        conn.listener = Some(key);
-        conn.half_open = true;
-        let id = self.table.insert(conn);
-        self.with(now, id, |conn, cx| conn.open_from_listen(cx, segment));
-    }
-
     /// The same for all connections between two hosts, so that timestamps of one 4-tuple grow from
     /// one connection to the next (RFC 7323 5.4, RFC 6191).
     pub(super) fn stamp_offset(&self, tuple: &FourTuple) -> u32 {
@@ -140,18 +104,38 @@ impl Tcp {
     /// An ICMP error that quotes the segment `seq` of the connection `tuple` (as we name it).
     /// RFC 5927: believed only if that segment is outstanding.
     pub fn icmp_arrives(&mut self, now: Instant, tuple: FourTuple, seq: u32, error: IcmpError) {
-        if let Some(id) = self.table.find(&plain_tuple(tuple)) {
+        let tuple = plain_tuple(tuple);
+        if let Some(id) = self.table.find(&tuple) {
             self.with(now, id, |conn, cx| conn.icmp_arrives(cx, Seq(seq), error));
+        } else {
+            self.half_open_icmp(&tuple, seq, error);
         }
     }
 
     /// The next segment to leave, round robin among connections; false: none now. The buffer in
     /// `out` is reused. A super-segment (with `gso_size`) only where the path has `tso_max`.
+    ///
+    /// Answers without a connection (resets, SYN-ACKs) and segments of connections take turns, so
+    /// that a flood of the former does not hold up the latter.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut SegmentOut) -> bool {
+        let first = !core::mem::take(&mut self.answered);
+        let answer = first && self.transmit_answer(now, out);
+        if !answer && self.transmit_connection(now, out) {
+            return true;
+        }
+        self.answered = answer || !first && self.transmit_answer(now, out);
+        self.answered
+    }
+
+    fn transmit_answer(&mut self, now: Instant, out: &mut SegmentOut) -> bool {
         if let Some(reply) = self.replies.pop() {
             reply.emit(out);
             return true;
         }
+        self.transmit_syn_ack(now, out)
+    }
+
+    fn transmit_connection(&mut self, now: Instant, out: &mut SegmentOut) -> bool {
         while let Some(id) = self.dirty.pop_front() {
             let Some(conn) = self.table.get_mut(id) else { continue };
             conn.queued = false;
@@ -189,11 +173,12 @@ impl Tcp {
 
     /// When `handle_timeout` wants to be called; may be early, never late.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.peek()
+        self.timers.peek().into_iter().chain(self.syn_queue.next_due()).min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.half_open_timeouts(now);
         while let Some((at, id)) = self.timers.pop(now) {
             let Some(conn) = self.table.get_mut(id).filter(|conn| conn.armed == at) else {
                 continue;

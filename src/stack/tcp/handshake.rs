@@ -35,7 +35,9 @@ impl Conn {
     pub fn syn_sent(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) -> Result<(), Verdict> {
         let ack = segment.has(Flags::ACK);
         // First: the ACK.
-        if ack && !(segment.ack.after(self.tx.iss) && segment.ack.at_or_before(self.tx.nxt)) {
+        // A SYN with data may be answered after it was sent again without.
+        let top = self.tx.nxt.later(self.tx.iss + 1 + self.fast.syn_data);
+        if ack && !(segment.ack.after(self.tx.iss) && segment.ack.at_or_before(top)) {
             return Err(Verdict::Refuse(Count::SynSentBadAck));
         }
         // Second: the RST. Only one that acknowledges our SYN is for us.
@@ -48,11 +50,13 @@ impl Conn {
         }
         self.take_syn(cx, segment);
         if ack {
+            self.syn_answered(cx, segment);
             self.established(cx, segment);
             self.rx.ack_now = true;
         } else {
-            // Simultaneous open.
+            // Simultaneous open. Data of our SYN goes again.
             self.go(Cause::SynArrived);
+            self.tx.nxt = self.tx.nxt.earlier(self.tx.iss + 1);
             self.tx.syn_due = true;
         }
         Ok(())
@@ -62,7 +66,9 @@ impl Conn {
     pub fn established(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
         cx.counters.add(Count::Opened);
         self.go(Cause::Opened);
-        self.cc.opened(&Start::new(cx.config, self.tx.mss, self.retransmits));
+        if !self.fast.child {
+            self.cc.opened(&Start::new(cx.config, self.tx.mss, self.retransmits));
+        }
         // RFC 9293 3.10.7.4: SND.WND, WL1 and WL2 from this segment, whatever they were.
         self.tx.wl1 = segment.seq - 1;
         self.take_window(segment);
@@ -121,6 +127,8 @@ impl Conn {
             window_shift: scaling.then(|| shift_for(cx.config)),
             sack_permitted: if answer { self.sack } else { cx.config.sack },
             timestamps: stamps.then(|| (self.stamps.value(cx.now), echo)),
+            // RFC 7413 4.2.1: not in a SYN that is sent again.
+            fast_open: self.fast.option().filter(|_| !self.fast.lost),
             ..Options::default()
         }
     }
@@ -131,6 +139,7 @@ impl Conn {
         if self.retransmits > self.syn_retries(cx.config) || self.user_timed_out(cx) {
             return self.time_out(cx);
         }
+        self.syn_lost();
         self.rtt.back_off();
         self.tx.timed = None;
         self.tx.syn_due = true;
@@ -138,11 +147,10 @@ impl Conn {
     }
 
     fn syn_retries(&self, config: &TcpConfig) -> u8 {
-        if self.listener.is_some() {
-            // Linux tcp_synack_retries.
-            5
-        } else if self.options.syn_count > 0 {
+        if self.options.syn_count > 0 {
             self.options.syn_count
+        } else if self.passive {
+            config.synack_retries
         } else {
             config.syn_retries
         }

@@ -29,7 +29,7 @@ impl Conn {
     fn unreachable(&mut self, error: NetError) {
         match self.state {
             State::SynSent => self.end(Some(error)),
-            State::SynReceived if self.listener.is_none() => self.end(Some(error)),
+            State::SynReceived if !self.passive => self.end(Some(error)),
             _ => self.soft_error = Some(error),
         }
     }

@@ -17,7 +17,7 @@ impl Conn {
     /// Level information for the program.
     pub fn status(&self) -> TcpStatus {
         let room = self.tx.limit.saturating_sub(self.tx.ring.len());
-        let open = self.state.sends() && self.error.is_none();
+        let open = self.takes_data() && self.error.is_none();
         TcpStatus {
             state: self.state,
             readable: self.rx.ring.len(),
@@ -54,7 +54,9 @@ impl Conn {
                 | u8::from(self.sack) << 1
                 | u8::from(self.scaling) << 2
                 | u8::from(self.ecn.on) << 3
-                | u8::from(self.ecn.seen) << 4,
+                | u8::from(self.ecn.seen) << 4
+                | u8::from(self.fast.taken) << 5
+                | u8::from(self.fast.child) << 7,
             rto_us: micros(self.rtt.rto(config)),
             ato_us: micros(super::receive::DELAYED_ACK),
             snd_mss: self.tx.mss.saturating_sub(if self.stamps.on { 12 } else { 0 }),

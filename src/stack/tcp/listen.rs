@@ -1,21 +1,46 @@
 //! Listeners, and SEGMENT ARRIVES in LISTEN (RFC 9293 3.10.7.2).
+//!
+//! What happens to a SYN depends on three limits, as on Linux:
+//!
+//! | full | SYN | ACK of our SYN-ACK |
+//! |---|---|---|
+//! | the program's queue of accepted connections | dropped | ignored, the SYN-ACK is repeated; reset with `abort_on_overflow` |
+//! | the listener's SYN queue | answered with a SYN cookie; dropped if those are off | a good cookie opens |
+//! | SYN-ACKs on their way out | dropped | |
+use super::api::{FastOpenBits, SegmentMeta, SynCookies, TcpConfig, TcpOptions};
+use super::conn::Segment;
 use super::counters::Count;
+use super::seq::Seq;
+use super::syn_queue::Request;
 use super::table::Keyed;
-use crate::base::{addr::*, limits::TCP_SYN_QUEUE};
+use super::{Tcp, cookie, fast_open};
+use crate::base::{FourTuple, Instant, addr::*};
+use crate::wire::tcp::Flags;
 use std::collections::HashMap;
 
 /// Fewest half-open connections that a listener may have: a backlog is about accepted ones, and
-/// several clients that connect at once must not wait for a lost SYN's timeout.
+/// several clients that connect at once must not lose their options to a SYN cookie.
 const SYN_QUEUE_MIN: usize = 128;
 
 /// Which listener: its address, and whether an IPv6 wildcard takes IPv4 as well.
 pub(super) type ListenerKey = (SocketAddr, bool);
 
+/// A listener.
 #[derive(Debug)]
-struct Listener {
+pub(super) struct Listener {
     /// Most half-open connections.
-    limit: usize,
-    half_open: usize,
+    pub limit: usize,
+    /// Half-open connections, and how many of them have not had a timeout.
+    pub half_open: usize,
+    pub young: usize,
+    /// What its connections begin with.
+    pub options: TcpOptions,
+    /// Until then the program's queue of accepted connections is taken to be full.
+    pub full_until: Instant,
+    /// When a SYN cookie was last given.
+    pub cookie_at: Option<Instant>,
+    /// Connections opened by fast open whose handshake is not done.
+    pub fast_open: usize,
 }
 
 /// All listeners.
@@ -27,9 +52,18 @@ impl Listeners {
         Listeners(HashMap::with_hasher(keyed))
     }
 
-    pub fn insert(&mut self, key: ListenerKey, backlog: usize) {
-        let limit = backlog.clamp(SYN_QUEUE_MIN, TCP_SYN_QUEUE);
-        self.0.entry(key).or_insert(Listener { limit, half_open: 0 }).limit = limit;
+    pub fn insert(&mut self, key: ListenerKey, backlog: usize, config: &TcpConfig) {
+        let limit = backlog.max(SYN_QUEUE_MIN).min(config.syn_queue).max(1);
+        let listener = self.0.entry(key).or_insert(Listener {
+            limit,
+            half_open: 0,
+            young: 0,
+            options: TcpOptions::default(),
+            full_until: Instant::ZERO,
+            cookie_at: None,
+            fast_open: 0,
+        });
+        listener.limit = limit;
     }
 
     pub fn remove(&mut self, key: &ListenerKey) -> bool {
@@ -38,6 +72,21 @@ impl Listeners {
 
     pub fn keys(&self) -> impl Iterator<Item = ListenerKey> {
         self.0.keys().copied()
+    }
+
+    pub fn get(&self, key: &ListenerKey) -> Option<&Listener> {
+        self.0.get(key)
+    }
+
+    pub fn get_mut(&mut self, key: &ListenerKey) -> Option<&mut Listener> {
+        self.0.get_mut(key)
+    }
+
+    /// A connection that fast open had begun has done its handshake, or has ended.
+    pub fn fast_open_done(&mut self, key: &ListenerKey) {
+        if let Some(listener) = self.0.get_mut(key) {
+            listener.fast_open = listener.fast_open.saturating_sub(1);
+        }
     }
 
     /// Who listens there: the specific address before the wildcard, IPv6's dual wildcard last.
@@ -59,21 +108,151 @@ impl Listeners {
         let mut candidates = specific.into_iter().chain(wildcard);
         candidates.find(|key| self.0.contains_key(key))
     }
+}
 
-    /// Room in the SYN queue; counts the new one.
-    pub fn admit(&mut self, key: &ListenerKey) -> Result<(), Count> {
-        let listener = self.0.get_mut(key).ok_or(Count::NoConnection)?;
-        if listener.half_open >= listener.limit {
-            return Err(Count::SynQueueFull);
+impl Listener {
+    /// Counts a request that is no longer half-open.
+    pub fn leave(&mut self, request: &Request) {
+        self.half_open = self.half_open.saturating_sub(1);
+        if request.timeouts == 0 {
+            self.young = self.young.saturating_sub(1);
         }
-        listener.half_open += 1;
-        Ok(())
+    }
+}
+
+/// A segment and where it belongs.
+pub(super) struct Arrival<'a> {
+    pub now: Instant,
+    pub meta: &'a SegmentMeta,
+    pub tuple: FourTuple,
+    pub segment: &'a Segment<'a>,
+}
+
+impl Tcp {
+    /// RFC 9293 3.10.7.2. `after`: the earliest initial sequence number that is allowed (a
+    /// connection in TIME-WAIT made way).
+    pub(super) fn listen_arrives(
+        &mut self,
+        arrival: &Arrival<'_>,
+        key: ListenerKey,
+        after: Option<Seq>,
+    ) {
+        let segment = arrival.segment;
+        // First: a RST is ignored. Second: an ACK is refused, unless it brings a cookie back.
+        // Third: the SYN.
+        if segment.has(Flags::RST) {
+            return self.counters.add(Count::ListenNotSyn);
+        }
+        if segment.has(Flags::ACK) {
+            if !self.cookie_arrives(arrival, key) {
+                self.counters.add(Count::ListenNotSyn);
+                self.refuse(arrival.tuple, segment);
+            }
+            return;
+        }
+        if !segment.has(Flags::SYN) || segment.has(Flags::FIN) {
+            return self.counters.add(Count::ListenNotSyn);
+        }
+        self.syn_arrives(arrival, key, after);
     }
 
-    /// One is no longer half-open.
-    pub fn leave(&mut self, key: &ListenerKey) {
-        if let Some(listener) = self.0.get_mut(key) {
-            listener.half_open = listener.half_open.saturating_sub(1);
+    fn syn_arrives(&mut self, arrival: &Arrival<'_>, key: ListenerKey, after: Option<Seq>) {
+        let Arrival { now, meta, tuple, segment } = *arrival;
+        let Some(listener) = self.listeners.get(&key) else { return };
+        if now < listener.full_until {
+            return self.counters.add(Count::AcceptQueueFull);
         }
+        // A connection that makes way for this one has shown that the peer is real.
+        let full =
+            after.is_none() && (listener.half_open >= listener.limit || self.syn_queue.is_full());
+        let cookies = self.config.syn_cookies;
+        if cookies == SynCookies::Always && after.is_none() || full {
+            if cookies == SynCookies::Off {
+                return self.counters.add(Count::SynQueueFull);
+            }
+            return self.give_cookie(arrival, key);
+        }
+        let mut iss = self.initial_sequence(&tuple, now);
+        if let Some(after) = after.filter(|after| iss.before(*after)) {
+            iss = after;
+        }
+        let mut request = Request::new(tuple, key, meta.path, segment, iss, now);
+        match self.judge_fast_open(arrival, key) {
+            fast_open::Judgment::Open => return self.open_fast(arrival, &request),
+            fast_open::Judgment::Offer(cookie) => request.fast_open = Some(cookie),
+            fast_open::Judgment::Plain => {}
+        }
+        if !self.syn_queue.answer(request.clone()) {
+            return self.counters.add(Count::RepliesFull);
+        }
+        if let Some(listener) = self.listeners.get_mut(&key) {
+            listener.half_open += 1;
+            listener.young += 1;
+        }
+        self.syn_queue.insert(request, now + super::half_open::FIRST_TIMEOUT);
+    }
+
+    /// RFC 4987 3.6: answers without keeping anything.
+    fn give_cookie(&mut self, arrival: &Arrival<'_>, key: ListenerKey) {
+        let Arrival { now, meta, tuple, segment } = *arrival;
+        let mss = segment.options.mss.unwrap_or(0);
+        let iss = cookie::make(&self.secret, &tuple, segment.seq, mss, now);
+        let mut request = Request::new(tuple, key, meta.path, segment, iss, now);
+        if request.stamp.is_some() && self.config.timestamps {
+            let value = (now.as_millis() as u32).wrapping_add(self.stamp_offset(&tuple));
+            request.stamped = Some(cookie::stamp(value, &request.syn()));
+        } else {
+            // Nothing can be brought back but the MSS.
+            (request.shift, request.sack, request.flags) = (None, false, Flags::SYN);
+        }
+        if !self.syn_queue.answer(request) {
+            return self.counters.add(Count::RepliesFull);
+        }
+        self.counters.add(Count::CookiesSent);
+        if let Some(listener) = self.listeners.get_mut(&key) {
+            listener.cookie_at = Some(now);
+        }
+    }
+
+    /// An ACK that nothing is known of may bring a cookie back. False: it does not.
+    fn cookie_arrives(&mut self, arrival: &Arrival<'_>, key: ListenerKey) -> bool {
+        let Arrival { now, meta, tuple, segment } = *arrival;
+        let given = self.listeners.get(&key).and_then(|listener| listener.cookie_at);
+        let expected = given.is_some_and(|at| now.since(at) < cookie::VALID);
+        if self.config.syn_cookies == SynCookies::Off || !expected || segment.has(Flags::SYN) {
+            return false;
+        }
+        let (irs, iss) = (segment.seq - 1, segment.ack - 1);
+        let Some(mss) = cookie::open(&self.secret, &tuple, irs, iss, now) else {
+            self.counters.add(Count::CookiesBad);
+            return false;
+        };
+        self.counters.add(Count::CookiesGood);
+        let stamps = segment.options.timestamps.filter(|_| self.config.timestamps);
+        let (flags, options) = cookie::unstamp(mss, stamps);
+        let syn = super::syn_queue::syn(irs, flags, segment.window, options);
+        let mut request = Request::new(tuple, key, meta.path, &syn, iss, now);
+        // Nothing was timed, and it may have been sent more than once.
+        request.timeouts = 1;
+        if self.is_let_in(now, &request, segment) {
+            self.open_request(now, &request, segment);
+        }
+        true
+    }
+
+    /// The program's queue of accepted connections is full until then, as far as is known: SYNs to
+    /// `local` are dropped and handshakes not finished.
+    pub fn accept_queue_is_full(&mut self, local: SocketAddr, until: Instant) {
+        let key = self.listeners.find(super::plain(local));
+        if let Some(listener) = key.and_then(|key| self.listeners.get_mut(&key)) {
+            listener.full_until = until;
+        }
+    }
+
+    /// Whether fast open is to be answered by this net's servers.
+    pub(super) fn serves_fast_open(&self, options: &TcpOptions) -> bool {
+        let bits = self.config.fast_open;
+        bits.has(FastOpenBits::SERVER)
+            && (options.fast_open_queue > 0 || bits.has(FastOpenBits::ALL_LISTENERS))
     }
 }

@@ -10,7 +10,8 @@
 //! | `api` | words shared with IP, the engine and `ss` |
 //! | `table`, `demux`, `commands` | which connection; what comes to it; the program's calls |
 //! | `conn`, `state`, `seq`, `ring` | a connection's variables, its state table, its buffers |
-//! | `listen`, `handshake` | opening |
+//! | `listen`, `half_open`, `syn_queue`, `cookie` | opening by a SYN that arrives |
+//! | `handshake`, `fast_open` | opening: the rest |
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
 //! | `receive`, `reassembly`, `window` | data in, the window offered, ACKs owed |
 //! | `urgent` | the urgent pointer, both ways |
@@ -28,10 +29,13 @@ mod close;
 mod commands;
 pub mod congestion;
 mod conn;
+mod cookie;
 mod counters;
 mod demux;
 mod dsack;
 mod ecn;
+mod fast_open;
+mod half_open;
 mod handshake;
 mod icmp;
 mod info;
@@ -49,6 +53,7 @@ mod segment_arrives;
 mod send;
 mod seq;
 mod state;
+mod syn_queue;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -61,10 +66,11 @@ pub use api::*;
 use crate::base::{FourTuple, Instant, addr::SocketAddr, rng::Secret};
 use crate::stack::{ConnId, Event};
 use conn::{Conn, Cx};
-use counters::Counters;
+use counters::{Count, Counters};
 use listen::Listeners;
-use reset::Replies;
+use reset::{Replies, Reply};
 use std::collections::VecDeque;
+use syn_queue::SynQueue;
 use table::{Keyed, Table};
 use timers::TimerHeap;
 
@@ -75,6 +81,9 @@ pub struct Tcp {
     secret: Secret,
     table: Table,
     listeners: Listeners,
+    syn_queue: SynQueue,
+    /// Hosts as a fast open client knows them.
+    hosts: fast_open::Hosts,
     timers: TimerHeap,
     /// Connections that may have something to send, in turn.
     dirty: VecDeque<ConnId>,
@@ -82,6 +91,12 @@ pub struct Tcp {
     resting: VecDeque<ConnId>,
     events: VecDeque<Event>,
     replies: Replies,
+    /// The last segment that left was an answer without a connection: one of a connection is next.
+    answered: bool,
+    /// Connections whose program is gone.
+    orphans: usize,
+    /// Connections in TIME-WAIT.
+    time_waits: usize,
     counters: Counters,
 }
 
@@ -92,6 +107,8 @@ impl Tcp {
         Tcp {
             table: Table::new(&secret),
             listeners: Listeners::new(Keyed::new(&secret)),
+            syn_queue: SynQueue::new(Keyed::new(&secret)),
+            hosts: fast_open::Hosts::new(Keyed::new(&secret)),
             config,
             secret,
             timers: TimerHeap::default(),
@@ -99,6 +116,9 @@ impl Tcp {
             resting: VecDeque::new(),
             events: VecDeque::new(),
             replies: Replies::default(),
+            answered: false,
+            orphans: 0,
+            time_waits: 0,
             counters: Counters::default(),
         }
     }
@@ -126,7 +146,23 @@ impl Tcp {
     fn settle(&mut self, id: ConnId, poll: bool) {
         let Some(conn) = self.table.get_mut(id) else { return };
         debug_assert_eq!(conn.broken_invariant(), None, "{conn:#?}");
+        let (waits, was) = (conn.state == State::TimeWait, conn.in_time_wait);
+        if waits && !was && self.time_waits >= self.config.time_wait_max {
+            // As on Linux the newest does without: its FIN is acknowledged, and that is the end.
+            self.counters.add(Count::TooManyTimeWaits);
+            let ack = Reply::acknowledgment(conn.tuple, conn.tx.nxt, conn.rx.nxt);
+            self.replies.push(ack, &mut self.counters);
+            conn.end(None);
+        } else if waits != was {
+            conn.in_time_wait = waits;
+            self.time_waits = if waits { self.time_waits + 1 } else { self.time_waits - 1 };
+        }
         let closed = conn.state == State::Closed;
+        let orphan = conn.released && !closed && !waits;
+        if orphan != conn.is_orphan {
+            conn.is_orphan = orphan;
+            self.orphans = if orphan { self.orphans + 1 } else { self.orphans - 1 };
+        }
         if poll && !closed && !conn.queued {
             conn.queued = true;
             self.dirty.push_back(id);
@@ -137,16 +173,18 @@ impl Tcp {
             self.timers.push(next, id);
         }
         let opening = matches!(conn.state, State::SynReceived | State::SynSent);
-        if conn.half_open && !opening {
-            conn.half_open = false;
-            if let Some(key) = conn.listener {
-                self.listeners.leave(&key);
+        if !opening {
+            if let Some(key) = conn.fast.take_pending() {
+                self.listeners.fast_open_done(&key);
             }
+        }
+        if let Some(news) = conn.fast.take_news() {
+            self.hosts.learn(conn.tuple.remote.ip(), news);
         }
         // A connection that a listener got is announced once, established or not any more; one that
         // never got so far vanishes in silence.
         let mut unknown = conn.listener.is_some();
-        if unknown && !opening && !closed {
+        if unknown && (!opening || conn.fast.child) && !closed {
             unknown = false;
             conn.listener = None;
             conn.changed = false;

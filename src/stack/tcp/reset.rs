@@ -25,6 +25,11 @@ impl Reply {
         Reply { tuple, seq, ack, flags: Flags::RST, window: 0, timestamps: None }
     }
 
+    /// A bare ACK.
+    pub fn acknowledgment(tuple: FourTuple, seq: Seq, ack: Seq) -> Reply {
+        Reply { tuple, seq, ack: Some(ack), flags: Flags(0), window: 0, timestamps: None }
+    }
+
     /// The reset that answers `segment`; none answers a reset.
     pub fn reset_for(tuple: FourTuple, segment: &Segment<'_>) -> Option<Reply> {
         if segment.has(Flags::RST) {

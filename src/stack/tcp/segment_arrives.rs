@@ -11,7 +11,7 @@ use crate::wire::tcp::Flags;
 
 /// One answer in this time to segments that should not have come (Linux
 /// `tcp_invalid_ratelimit`).
-const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 /// RFC 7323 5.5: TS.Recent is not believed after so long an idle time.
 const PAWS_IDLE: Duration = Duration::from_secs(24 * 24 * 3600);
 
@@ -246,6 +246,7 @@ impl Conn {
             Verdict::Reset => {
                 cx.counters.add(Count::ResetsIn);
                 let opening = matches!(self.state, State::SynSent | State::SynReceived);
+                let opening = opening && !self.passive;
                 self.end(Some(if opening { NetError::Refused } else { NetError::Reset }));
             }
         }

@@ -38,7 +38,9 @@ impl Conn {
         match self.state {
             State::Closed | State::Listen => false,
             State::SynSent | State::SynReceived => {
-                self.transmit_syn(cx, out) || self.transmit_ack(cx, out)
+                self.transmit_syn(cx, out)
+                    || self.fast.child && self.transmit_new(cx, out)
+                    || self.transmit_ack(cx, out)
             }
             _ => {
                 let sent = self.transmit_lost(cx, out)
@@ -73,10 +75,12 @@ impl Conn {
             return false;
         }
         let again = self.tx.nxt != self.tx.iss;
-        self.tx.nxt = self.tx.iss + 1;
+        let len = if again { 0 } else { self.syn_data_now(cx) };
+        if !again || self.state == State::SynSent {
+            self.tx.nxt = self.tx.iss + 1 + len;
+        }
         if !again {
-            self.tx.timed = Some((self.tx.nxt, cx.now));
-            self.tx.small_end = self.tx.nxt;
+            self.tx.timed = Some((self.tx.iss + 1, cx.now));
         } else {
             self.count_again(cx, 0, 1);
         }
@@ -85,7 +89,7 @@ impl Conn {
         let flags =
             if self.state == State::SynSent { Flags::SYN } else { Flags::SYN.with(Flags::ACK) };
         let flags = flags.with(self.ecn_syn_flags(cx, again));
-        let piece = Piece { seq: self.tx.iss, len: 0, flags, fresh: false, mss: 0 };
+        let piece = Piece { seq: self.tx.iss, len, flags, fresh: false, mss: len };
         self.emit(cx, out, piece, options);
         true
     }
@@ -353,7 +357,8 @@ impl Conn {
         out.tos = self.options.tos & !ecn::FIELD | ecn;
         out.gso_size = if piece.len > piece.mss { piece.mss as u16 } else { 0 };
         if piece.len > 0 {
-            let offset = piece.seq.past(self.tx.base) as usize;
+            // The SYN has a number of its own, in front of the data.
+            let offset = (piece.seq + u32::from(syn)).past(self.tx.base) as usize;
             for part in self.tx.ring.slices(offset, piece.len as usize) {
                 out.bytes.extend_from_slice(part);
             }

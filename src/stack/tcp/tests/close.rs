@@ -317,3 +317,77 @@ fn aborting_drops_everything() {
     s.expect_nothing();
     assert_eq!(s.tcp.connections().count(), 0);
 }
+
+/// RFC 9293 3.6.1 (MUST-13), limited in number as on Linux (`tcp_max_tw_buckets`): what is too many
+/// acknowledges the FIN and ends; room comes back.
+#[test]
+fn time_waits_are_limited() {
+    let config = TcpConfig { time_wait_max: 1, ..plain_config() };
+    let mut s = time_wait(Script::with(config).open());
+    s.release();
+    let first = s.remote;
+    s.remote = addr(2, 6000);
+    while s.tcp.poll_event().is_some() {}
+    s = s.open();
+    s.close();
+    s.get();
+    s.put(F.with(A), 1, 2, &[]);
+    s.expect(A, 2, 2, 0);
+    s.expect_nothing();
+    s.expect_state(State::Closed);
+    assert_eq!((s.status().error, s.count("time_waits_cut_short")), (None, 1));
+    s.release();
+    s.pass(Duration::from_secs(60));
+    s.remote = first;
+    assert_eq!(s.tcp.connections().count(), 0);
+    let s = time_wait(s.open());
+    s.expect_state(State::TimeWait);
+}
+
+/// RFC 9293 3.10.4, limited as on Linux (`tcp_max_orphans`): one orphan too many is reset.
+#[test]
+fn orphans_are_limited() {
+    let mut s = Script::with(TcpConfig { orphans: 1, ..plain_config() }).open();
+    s.release();
+    s.expect(FPA, 1, 1, 0);
+    let (first, ours) = (s.remote, s.ours);
+    s.remote = addr(2, 6000);
+    s = s.open();
+    s.release();
+    s.expect(R.with(A), 1, 1, 0);
+    assert_eq!((s.tcp.connections().count(), s.count("reset_too_many_orphans")), (1, 1));
+    // The first one ends: there is room again.
+    let second = core::mem::replace(&mut s.remote, first);
+    s.ours = ours;
+    s.put(R, 1, 0, &[]);
+    assert_eq!(s.tcp.connections().count(), 0);
+    s.remote = second;
+    s = s.open();
+    s.release();
+    s.expect(FPA, 1, 1, 0);
+}
+
+/// tcp(7) `TCP_LINGER2`: how long an orphan waits in FIN-WAIT-2; below zero not at all.
+#[test]
+fn linger2_bounds_fin_wait_2() {
+    let mut s = Script::established();
+    s.options(|o| o.linger2 = 3);
+    s.release();
+    s.expect(FPA, 1, 1, 0);
+    s.put(A, 1, 2, &[]);
+    s.expect_state(State::FinWait2);
+    s.pass_ms(2999);
+    s.expect_state(State::FinWait2);
+    s.pass_ms(1);
+    assert_eq!(s.tcp.connections().count(), 0);
+
+    let mut s = Script::established();
+    s.options(|o| o.linger2 = -1);
+    s.close();
+    s.expect(FPA, 1, 1, 0);
+    s.put(A, 1, 2, &[]);
+    s.expect_state(State::FinWait2);
+    s.release();
+    s.expect(R.with(A), 2, 1, 0);
+    assert_eq!(s.tcp.connections().count(), 0);
+}

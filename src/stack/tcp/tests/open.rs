@@ -262,7 +262,7 @@ fn a_reset_or_bad_ack_in_syn_received() {
 /// RFC 4987: the number of half-open connections is limited; finishing one makes room.
 #[test]
 fn the_syn_queue_is_limited() {
-    let mut s = Script::plain();
+    let mut s = Script::with(TcpConfig { syn_cookies: SynCookies::Off, ..plain_config() });
     s.tcp.listen(s.local, false, 1).unwrap();
     let mut isns = Vec::new();
     for port in 1..=200 {
