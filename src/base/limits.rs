@@ -24,6 +24,9 @@ pub const TCP_RECEIVE_BUFFER: usize = 2 << 20;
 /// Disjoint out-of-order ranges remembered for one connection.
 pub const TCP_OUT_OF_ORDER_RANGES: usize = 64;
 
+/// Pieces in which one connection remembers what is outstanding; then they get longer.
+pub const TCP_FLIGHT_RECORDS: usize = 8_192;
+
 /// Neighbours (ARP and ND) remembered for one interface.
 pub const NEIGHBORS: usize = 1_024;
 /// Packets that wait for one neighbour to be resolved.

@@ -1,13 +1,120 @@
 //! Acknowledgments (RFC 9293 3.10.7.4, fifth step).
+use super::congestion::Acked;
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
+use super::flight::Record;
+use super::recovery::Mode;
 use super::segment_arrives::Verdict;
+use super::seq::Seq;
 use super::timers::Timer;
-use crate::base::time::Duration;
+use crate::base::{Instant, time::Duration};
 use crate::wire::tcp::Flags;
 
 /// A timestamp echo older than this is not a round trip.
 const ECHO_MAX: Duration = Duration::from_secs(120);
+
+/// What one ACK says.
+#[derive(Debug)]
+pub(super) struct News {
+    /// Bytes newly acknowledged, cumulatively.
+    pub acked: u32,
+    /// `snd_una` before it.
+    pub una_before: Seq,
+    /// Bytes outstanding before it.
+    pub flight: u32,
+    /// Something was newly selectively acknowledged.
+    pub sacked: bool,
+    /// A D-SACK told of a needless retransmission; it was that of a tail loss probe.
+    pub dsack: bool,
+    pub dsack_of_probe: bool,
+    /// It updates the window.
+    pub window: bool,
+    /// It came with data or FIN.
+    pub data: bool,
+    /// It is older than the last one.
+    old: bool,
+    /// Something that is now acknowledged had been sent again.
+    pub again: bool,
+    /// Something sent once, before the last loss was found, has arrived.
+    pub original: bool,
+    /// The peer acknowledges up to where it had reported more, but not that: it has dropped it.
+    pub reneging: bool,
+    /// Something sent again was lost again.
+    pub lost_again: bool,
+    /// The retransmission timer is to start anew.
+    pub restart_timer: bool,
+    /// Segments newly delivered.
+    pub segs: u32,
+    /// The latest sample of the round-trip time.
+    pub rtt: Option<Duration>,
+    /// Lowest sequence number that arrived late.
+    pub low: Option<Seq>,
+    /// What was selectively acknowledged reached to here.
+    pub highest_before: Seq,
+    delivered_before: u64,
+    lost_before: u64,
+    /// When the first and the last of what has arrived left, of what was sent once.
+    acked_times: Option<(Instant, Instant)>,
+    sacked_times: Option<(Instant, Instant)>,
+}
+
+impl News {
+    fn new(conn: &Conn, segment: &Segment<'_>) -> News {
+        News {
+            acked: segment.ack.past(conn.tx.una),
+            una_before: conn.tx.una,
+            flight: conn.outstanding(),
+            sacked: false,
+            dsack: false,
+            dsack_of_probe: false,
+            window: false,
+            data: segment.len() > 0,
+            old: segment.ack.before(conn.tx.una),
+            again: false,
+            original: false,
+            reneging: false,
+            lost_again: false,
+            restart_timer: false,
+            segs: 0,
+            rtt: None,
+            low: None,
+            highest_before: conn.flight.highest_sacked().unwrap_or(conn.tx.una),
+            delivered_before: conn.rate.delivered,
+            lost_before: conn.rate.lost,
+            acked_times: None,
+            sacked_times: None,
+        }
+    }
+
+    /// Neither data nor a new window.
+    pub fn is_bare(&self) -> bool {
+        !self.data && !self.window
+    }
+
+    /// RFC 5681 2: a duplicate ACK.
+    pub fn duplicate(&self) -> bool {
+        self.acked == 0 && self.is_bare() && !self.dsack && !self.old
+    }
+
+    /// Nothing in it could be a sign of trouble.
+    fn is_plain(&self) -> bool {
+        (self.acked > 0 || !self.is_bare()) && !self.sacked && !self.dsack
+    }
+
+    fn time_ack(&mut self, piece: &Record) {
+        let first = self.acked_times.map_or(piece.sent_at, |times| times.0);
+        self.acked_times = Some((first, piece.sent_at));
+    }
+
+    pub fn time_sack(&mut self, piece: &Record) {
+        let first = self.sacked_times.map_or(piece.sent_at, |times| times.0);
+        self.sacked_times = Some((first, piece.sent_at));
+    }
+
+    pub fn note_low(&mut self, seq: Seq) {
+        self.low = Some(self.low.map_or(seq, |low| low.earlier(seq)));
+    }
+}
 
 impl Conn {
     /// RFC 5961 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, else a challenge ACK.
@@ -19,45 +126,102 @@ impl Conn {
         Ok(())
     }
 
-    /// An ACK in range: new data acknowledged, duplicates, SACK blocks, the window.
+    /// An ACK in range, in the order of Linux's `tcp_ack`: the window, SACK blocks, what is
+    /// acknowledged, how long it took, what is lost, the congestion window.
     pub fn take_ack(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
-        self.stats.last_ack_in = cx.now;
-        let flight = self.outstanding();
-        let acked = segment.ack.past(self.tx.una);
+        let mut news = News::new(self, segment);
         self.probes = 0;
-        self.rtt.last = None;
-        if acked > 0 {
-            self.advance_una(cx, segment, acked);
+        self.stats.last_ack_in = cx.now;
+        self.recovery.try_new = false;
+        self.tx.echo = segment.options.timestamps.filter(|_| self.stamps.on).map(|t| t.1);
+        if news.acked > 0 {
+            self.advance_una(cx, segment);
         }
-        let mut news = false;
+        news.window = self.take_window(segment);
         if self.sack {
-            for &(left, right) in segment.options.sack_blocks() {
-                let (left, right) = (super::seq::Seq(left), super::seq::Seq(right));
-                news |= self.recovery.sacked.insert(left, right, self.tx.una, self.tx.nxt);
+            self.take_sack(cx, segment, &mut news);
+        }
+        self.ecn_take_ack(cx, segment, news.acked, news.flight);
+        self.sample_syn(cx, segment);
+        if self.flight.is_empty() {
+            if news.dsack {
+                self.alert(cx, &mut news);
             }
+            self.probe_on_ack(cx, segment.ack, &news);
+        } else {
+            self.take_news(cx, segment, &mut news);
         }
-        // RFC 5681 2: a duplicate ACK; RFC 6675 2: with SACK, one that reports something new.
-        let same_window = u32::from(segment.window) << self.tx.shift == self.tx.wnd;
-        let bare = segment.payload.is_empty() && !segment.has(Flags::FIN);
-        let duplicate = acked == 0
-            && segment.ack == self.tx.una
-            && flight > 0
-            && if self.sack { news } else { bare && same_window };
-        self.take_window(segment);
-        self.ecn_take_ack(cx, segment, acked, flight);
-        if acked > 0 {
-            let echo = segment.options.timestamps.filter(|_| self.stamps.on).map(|t| t.1);
-            self.undo_if_spurious(echo);
-        }
-        if flight > 0 {
-            self.recovery_on_ack(cx, acked, duplicate, flight);
-        }
-        if acked > 0 {
+        if news.acked > 0 {
             self.after_progress(cx);
         }
     }
 
-    fn advance_una(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>, acked: u32) {
+    /// An ACK while something is outstanding.
+    fn take_news(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>, news: &mut News) {
+        self.take_acknowledged(cx, news);
+        self.sample_rtt(cx, segment, news);
+        if let Some(prior) = self.rate.prior_delivered() {
+            self.recovery.rack.adapt(prior, self.rate.delivered);
+        }
+        self.probe_on_ack(cx, segment.ack, news);
+        // Linux `tcp_ack_is_dubious`.
+        if !news.is_plain() || self.recovery.mode != Mode::Open {
+            self.alert(cx, news);
+        }
+        if news.restart_timer {
+            self.restart_timer(cx);
+        }
+        self.tell_congestion(cx, news);
+    }
+
+    /// What is acknowledged leaves the flight.
+    fn take_acknowledged(&mut self, cx: &Cx<'_>, news: &mut News) {
+        let (mut segs, min_rtt) = (0, self.rtt.min());
+        while let Some(piece) = self.flight.pop_acknowledged(self.tx.una) {
+            segs += piece.segs;
+            news.again |= piece.again;
+            if piece.sacked {
+                continue;
+            }
+            news.segs += piece.segs;
+            self.rate.arrived(cx.now, &piece, piece.len());
+            if !piece.again {
+                news.time_ack(&piece);
+                if piece.start.before(news.highest_before) {
+                    news.note_low(piece.start);
+                }
+                news.original |= piece.end.at_or_before(self.recovery.point);
+            }
+            if self.sack && !(piece.again && self.answers_older(cx, &piece)) {
+                self.recovery.rack.arrived(cx.now, &piece, min_rtt);
+            }
+        }
+        if self.sack {
+            if let Some(low) = news.low {
+                let highest = self.flight.highest_sacked();
+                let high = highest.map_or(news.highest_before, |h| h.later(news.highest_before));
+                self.note_reordering(low, high);
+            }
+        } else if news.acked > 0 {
+            self.eat_duplicates(news.acked, segs);
+            if news.again {
+                news.original = false;
+            }
+        }
+        news.reneging = self.flight.head().is_some_and(|head| head.sacked);
+        news.restart_timer = news.acked > 0;
+    }
+
+    /// The ACK in hand answers something that left before `piece` was sent again (Linux
+    /// `tcp_skb_spurious_retrans`).
+    fn answers_older(&self, cx: &Cx<'_>, piece: &Record) -> bool {
+        let ago = cx.now.since(piece.sent_at).as_millis() as u32;
+        let sent = self.stamps.value(cx.now).wrapping_sub(ago);
+        self.tx.echo.is_some_and(|echo| echo != 0 && (echo.wrapping_sub(sent) as i32) < 0)
+    }
+
+    /// Counts, and bytes that leave the send buffer.
+    fn advance_una(&mut self, cx: &Cx<'_>, segment: &Segment<'_>) {
         self.tx.una = segment.ack;
         // Kept close, or it would look later again after 2^31 bytes.
         self.tx.small_end = self.tx.small_end.later(self.tx.una);
@@ -72,48 +236,106 @@ impl Conn {
         if let Some(since) = self.stats.timeouts_since.take() {
             self.stats.timeout_time += cx.now.since(since);
         }
-        self.sample_rtt(cx, segment, acked);
-        // RFC 6298 5.7 (and Karn): an ACK of something new ends the back-off.
-        self.rtt.backoff = 0;
     }
 
-    /// One timed segment at a time, in microseconds; when it was sent again (Karn), the timestamp
-    /// echo, in milliseconds (RFC 7323 4).
-    fn sample_rtt(&mut self, cx: &Cx<'_>, segment: &Segment<'_>, acked: u32) {
-        if let Some((end, at)) = self.tx.timed {
-            if segment.ack.at_or_after(end) {
-                self.rtt.sample(cx.now.since(at));
-                self.tx.timed = None;
+    /// The handshake's round trip, unless the SYN was sent again (Karn).
+    fn sample_syn(&mut self, cx: &Cx<'_>, segment: &Segment<'_>) {
+        let Some((end, at)) = self.tx.timed else { return };
+        if segment.ack.at_or_after(end) {
+            let rtt = cx.now.since(at);
+            self.rtt.sample(cx.now, rtt, rtt, self.tx.una, self.tx.nxt, cx.config);
+            self.tx.timed = None;
+        }
+    }
+
+    /// RFC 6298 3 (Karn): from what was sent once; else from the timestamp echo, in milliseconds
+    /// (RFC 7323 4).
+    fn sample_rtt(&mut self, cx: &Cx<'_>, segment: &Segment<'_>, news: &mut News) {
+        let timed = news.acked_times.filter(|_| !news.again).or(news.sacked_times);
+        let from_sack = timed.is_some() && (news.acked_times.is_none() || news.again);
+        if let Some((first, _)) = news.sacked_times.filter(|_| from_sack && news.acked == 0) {
+            // Not for what was sent before the first outstanding segment last was, or the timeout
+            // would be put off for ever.
+            news.restart_timer |= self.flight.head().is_some_and(|head| first > head.sent_at);
+        }
+        let last = news.sacked_times.or(news.acked_times.filter(|_| !news.again));
+        let (rtt, latest) = if let (Some(timed), Some(last)) = (timed, last) {
+            (cx.now.since(timed.0), cx.now.since(last.1))
+        } else {
+            let echo = segment.options.timestamps.filter(|t| self.stamps.on && t.1 != 0);
+            let Some((_, echo)) = echo.filter(|_| news.acked > 0) else { return };
+            let millis = self.stamps.value(cx.now).wrapping_sub(echo);
+            let rtt = Duration::from_millis(u64::from(millis)).max(Duration::from_millis(1));
+            if rtt >= ECHO_MAX {
+                return;
             }
+            (rtt, rtt)
+        };
+        news.rtt = Some(latest);
+        self.rtt.sample(cx.now, rtt, latest, self.tx.una, self.tx.nxt, cx.config);
+    }
+
+    /// What arrived, what was lost and how fast, for the algorithm; and PRR.
+    fn tell_congestion(&mut self, cx: &Cx<'_>, news: &News) {
+        let total = |now: u64, before: u64| u32::try_from(now.saturating_sub(before));
+        let delivered = total(self.rate.delivered, news.delivered_before).unwrap_or(u32::MAX);
+        let lost = total(self.rate.lost, news.lost_before).unwrap_or(u32::MAX);
+        self.stats.delivered = self.stats.delivered.wrapping_add(news.segs);
+        let rate = self.rate.sample(self.rtt.min(), news.rtt);
+        if delivered == 0 && lost == 0 {
             return;
         }
-        let Some((_, echo)) = segment.options.timestamps.filter(|t| self.stamps.on && t.1 != 0)
-        else {
-            return;
-        };
-        let millis = self.stamps.value(cx.now).wrapping_sub(echo);
-        let rtt = Duration::from_millis(u64::from(millis));
-        if acked > 0 && rtt < ECHO_MAX {
-            self.rtt.sample(rtt.max(Duration::from_millis(1)));
+        let reducing = matches!(self.recovery.mode, Mode::Fast | Mode::Cwr);
+        let recovering = reducing || self.ecn_holds_window();
+        let limited = self.is_window_limited();
+        self.cc.acked(&Acked {
+            now: cx.now,
+            bytes: news.acked,
+            delivered,
+            lost,
+            flight: news.flight,
+            in_flight: self.pipe(),
+            limited,
+            recovering,
+            rtt: self.rtt.smoothed,
+            rtt_sample: news.rtt,
+            min_rtt: self.rtt.min(),
+            una: self.tx.una,
+            nxt: self.tx.nxt,
+            mss: self.tx.mss,
+            ecn_ce: 0,
+            rate,
+        });
+        if reducing {
+            self.reduce_window(delivered, lost, news.acked > 0);
+        } else {
+            self.recovery.usage.since = cx.now;
         }
     }
 
     /// RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 keep old segments from setting the window.
-    pub fn take_window(&mut self, segment: &Segment<'_>) {
+    /// True: this is a window update, so no duplicate ACK (Linux `tcp_may_update_window`).
+    pub fn take_window(&mut self, segment: &Segment<'_>) -> bool {
         let fresh = self.tx.wl1.before(segment.seq)
             || (self.tx.wl1 == segment.seq && self.tx.wl2.at_or_before(segment.ack));
         if !fresh || segment.ack.before(self.tx.una) {
-            return;
+            return false;
         }
         let shift = if segment.has(Flags::SYN) { 0 } else { self.tx.shift };
         let window = u32::from(segment.window) << shift;
-        if window > self.tx.wnd {
+        // RFC 5681 2 (e): a duplicate ACK leaves the window as it was. Like Linux, one that only
+        // shrinks it counts as well.
+        let later = self.tx.wl1.before(segment.seq) && window != self.tx.wnd;
+        let update = later || window > self.tx.wnd || window == 0;
+        if window > self.tx.wnd && self.timers.is_set(Timer::Persist) {
             self.timers.stop(Timer::Persist);
+            self.rtt.backoff = 0;
         }
         self.tx.wnd = window;
         self.tx.max_wnd = self.tx.max_wnd.max(window);
         self.tx.wl1 = segment.seq;
         self.tx.wl2 = segment.ack;
+        update
     }
 
     fn after_progress(&mut self, cx: &mut Cx<'_>) {
@@ -122,9 +344,10 @@ impl Conn {
             self.timers.stop(Timer::Retransmit);
             self.tx.stuck_since = None;
         } else {
-            // RFC 6298 5.3.
-            self.timers.set(Timer::Retransmit, cx.now + self.rtt.rto(cx.config));
             self.tx.stuck_since = Some(cx.now);
+            if self.flight.is_empty() {
+                self.timers.set(Timer::Retransmit, cx.now + self.rtt.rto(cx.config));
+            }
         }
         // Room for what is in flight and as much again (Linux `tcp_sndbuf_expand`).
         let wanted = self.cc.cwnd() as usize * 2;

@@ -56,6 +56,10 @@ counts! {
     Retransmits = "retransmitted_segments",
     Timeouts = "retransmission_timeouts",
     FastRecoveries = "fast_recoveries",
+    TailProbes = "tail_loss_probes",
+    LostAgain = "lost_retransmissions",
+    SpuriousTimeouts = "spurious_timeouts",
+    DuplicatesReported = "dsacks_in",
     TimedOut = "timed_out",
     IcmpOutOfWindow = "drop_icmp_out_of_window",
 }

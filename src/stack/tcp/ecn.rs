@@ -137,7 +137,8 @@ impl Conn {
         }
         self.ecn.marked_bytes += u64::from(acked);
         // Once in a round trip, and not for what was in flight at a loss.
-        if flight == 0 || self.recovery.mode != Mode::Open {
+        let hurt = matches!(self.recovery.mode, Mode::Cwr | Mode::Fast | Mode::Loss);
+        if flight == 0 || hurt {
             return;
         }
         if self.ecn.round_is_over(self.tx.una) {

@@ -8,7 +8,6 @@ use super::counters::Count;
 use super::segment_arrives::Verdict;
 use super::seq::Seq;
 use super::state::Cause;
-use super::timers::Timer;
 use super::window::shift_for;
 use crate::base::{FourTuple, Instant};
 use crate::wire::tcp::{Flags, Options, WINDOW_SHIFT_MAX};
@@ -72,8 +71,8 @@ impl Conn {
         // RFC 9293 3.10.7.4: SND.WND, WL1 and WL2 from this segment, whatever they were.
         self.tx.wl1 = segment.seq - 1;
         self.take_window(segment);
-        self.recovery.high_rxt = self.tx.iss + 1;
-        self.recovery.lost_to = self.tx.iss + 1;
+        // The handshake is delivered as well (Linux counts it in `tcpi_delivered`).
+        self.stats.delivered = self.stats.delivered.wrapping_add(1);
         if segment.has(Flags::SYN) {
             self.take_ack(cx, segment);
         }
@@ -143,7 +142,7 @@ impl Conn {
         self.rtt.back_off();
         self.tx.timed = None;
         self.tx.syn_due = true;
-        self.timers.set(Timer::Retransmit, cx.now + self.rtt.rto(cx.config));
+        self.set_retransmit(super::recovery::Pending::Rto, cx.now + self.rtt.rto(cx.config));
     }
 
     fn syn_retries(&self, config: &TcpConfig) -> u8 {

@@ -45,8 +45,7 @@ impl Conn {
         self.path.mtu = mtu;
         self.path_changed();
         if self.state.is_synchronized() {
-            // Not congestion: cwnd stays (RFC 1191 6.5).
-            self.lose_all();
+            self.resend_too_large();
         }
     }
 }

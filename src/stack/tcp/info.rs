@@ -2,7 +2,6 @@
 use super::api::{TcpConfig, TcpInfo, TcpStatus};
 use super::chrono::Wait;
 use super::conn::Conn;
-use super::recovery::Mode;
 use crate::base::{Instant, time::Duration};
 
 fn micros(duration: Duration) -> u32 {
@@ -31,20 +30,11 @@ impl Conn {
     pub fn info(&self, now: Instant, config: &TcpConfig) -> TcpInfo {
         let mss = self.tx.mss.max(1);
         let stats = &self.stats;
-        let lost = if self.recovery.mode == Mode::Open {
-            0
-        } else {
-            let from = self.recovery.high_rxt.later(self.tx.una);
-            self.recovery.sacked.missing(from, self.recovery.lost_to.later(from))
-        };
+        let sums = &self.flight.sums;
+        let (delivery_rate, delivery_rate_app_limited) = self.rate.shown();
         TcpInfo {
             state: self.state as u8,
-            ca_state: match self.recovery.mode {
-                Mode::Open if self.recovery.dupacks > 0 => 1,
-                Mode::Open => 0,
-                Mode::Fast => 3,
-                Mode::Loss => 4,
-            },
+            ca_state: self.recovery.mode as u8,
             probes: self.probes,
             retransmits: self.retransmits,
             backoff: self.rtt.backoff,
@@ -61,10 +51,10 @@ impl Conn {
             ato_us: micros(super::receive::DELAYED_ACK),
             snd_mss: self.tx.mss.saturating_sub(if self.stamps.on { 12 } else { 0 }),
             rcv_mss: self.rx.mss,
-            unacked: self.outstanding().div_ceil(mss),
-            sacked: self.recovery.sacked.bytes().div_ceil(mss),
-            lost: lost.div_ceil(mss),
-            retrans: 0,
+            unacked: if self.flight.is_empty() { self.outstanding().min(1) } else { sums.out.segs },
+            sacked: if self.sack { sums.sacked.segs } else { self.recovery.dupacks },
+            lost: sums.lost.segs,
+            retrans: sums.resent.segs,
             last_data_sent_ms: millis(now.since(self.tx.last_sent)),
             last_data_recv_ms: millis(now.since(stats.last_data_in)),
             last_ack_recv_ms: millis(now.since(stats.last_ack_in)),
@@ -72,16 +62,21 @@ impl Conn {
             rcv_ssthresh: self.rx.limit,
             rtt_us: self.rtt.smoothed.map_or(0, micros),
             rttvar_us: micros(self.rtt.deviation),
-            min_rtt_us: self.rtt.min.map_or(0, micros),
+            min_rtt_us: self.rtt.min().map_or(0, micros),
             snd_ssthresh: (self.cc.ssthresh() / mss).max(1),
-            snd_cwnd: (self.cc.cwnd() / mss).max(1),
+            snd_cwnd: (self.window_now() / mss).max(1),
             ssthresh_bytes: self.cc.ssthresh(),
             cwnd_bytes: self.cc.cwnd(),
             in_flight_bytes: self.pipe(),
             advmss: self.rx.our_mss,
             rcv_space: self.rx.limit,
-            reordering: 3,
             delivered_ce: u32::try_from(self.ecn.marked_bytes / u64::from(mss)).unwrap_or(u32::MAX),
+            reordering: self.recovery.reordering,
+            reord_seen: self.recovery.reord_seen,
+            dsack_dups: self.recovery.dsack_dups,
+            delivered: stats.delivered,
+            delivery_rate,
+            delivery_rate_app_limited,
             pacing_rate: u64::MAX,
             max_pacing_rate: u64::MAX,
             notsent_bytes: self.data_end().past(self.tx.nxt),

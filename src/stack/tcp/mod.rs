@@ -15,7 +15,10 @@
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
 //! | `receive`, `reassembly`, `window` | data in, the window offered, ACKs owed |
 //! | `urgent` | the urgent pointer, both ways |
-//! | `ack`, `rtt`, `recovery`, `sack`, `ecn`, `congestion/` | what ACKs tell, and what follows |
+//! | `flight/` | what is outstanding, piece by piece |
+//! | `ack`, `sack`, `rtt`, `rate` | what ACKs tell |
+//! | `recovery`, `rack`, `tlp`, `undo`, `prr` | what is lost, or was not; when it goes again |
+//! | `congestion/`, `ecn` | how much may be in flight |
 //! | `send`, `retransmit`, `timers`, `keepalive` | what leaves when |
 //! | `close`, `reset`, `icmp` | how it ends |
 //! | `info`, `chrono`, `counters` | what can be seen |
@@ -35,12 +38,16 @@ mod demux;
 mod dsack;
 mod ecn;
 mod fast_open;
+mod flight;
 mod half_open;
 mod handshake;
 mod icmp;
 mod info;
 mod keepalive;
 mod listen;
+mod prr;
+mod rack;
+mod rate;
 mod reassembly;
 mod receive;
 mod recovery;
@@ -58,6 +65,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod tlp;
+mod undo;
 mod urgent;
 mod window;
 

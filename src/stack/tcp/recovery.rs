@@ -1,326 +1,386 @@
-//! Loss recovery: what of the outstanding bytes is lost, and what is sent again when
-//! (RFC 5681 3.2, 6582, 6675). Algorithms of `congestion/` only set the window.
+//! Loss recovery: the states of the sender and how ACKs and timeouts move it between them
+//! (RFC 5681 3.2, 6582, 6675, 8985; the machine is Linux's `tcp_fastretrans_alert`).
 //!
-//! Outstanding bytes are `snd_una..snd_nxt`. Of these, some have arrived (the scoreboard, or
-//! without SACK one segment for each duplicate ACK), and those before `lost_to` that have not
-//! arrived are lost. Lost bytes are sent again in order: those before `high_rxt` have been. What is
-//! neither arrived nor lost, or lost but sent again, is in flight: RFC 6675's pipe.
-use super::congestion::Acked;
+//! What is outstanding is in `flight/`; what of it is lost is found by time (`rack`) where the
+//! peer sends SACK, and by counting duplicate ACKs (below) where it does not. Losses found by
+//! mistake are taken back in `undo`. The algorithms of `congestion/` only set the window.
+use super::ack::News;
 use super::conn::{Conn, Cx};
 use super::counters::Count;
-use super::sack::{DUP_THRESH, Scoreboard};
+use super::prr::Prr;
+use super::rack::Rack;
 use super::seq::Seq;
+use super::tlp::Probe;
+use super::undo::Undo;
+use crate::base::{Instant, time::Duration};
 
-/// Which kind of recovery is going on.
+/// RFC 5681: duplicate ACKs that mean a loss (Linux `tcp_reordering`).
+pub(super) const REORDERING: u32 = 3;
+/// Linux `tcp_max_reordering`.
+pub(super) const REORDERING_MAX: u32 = 300;
+
+/// The sender's states; numbers and meaning as Linux's `TCP_CA_*`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub(super) enum Mode {
-    /// None.
-    Open,
+    /// Nothing unusual.
+    Open = 0,
+    /// Something arrived out of order; not yet taken for a loss.
+    Disorder = 1,
+    /// The window is being reduced for another reason than loss, until `point` is passed.
+    Cwr = 2,
     /// Fast recovery, until `point` is acknowledged.
-    Fast,
+    Fast = 3,
     /// After a retransmission timeout, until `point` is acknowledged.
-    Loss,
+    Loss = 4,
+}
+
+/// What the retransmission timer is set for (RFC 8985: one timer serves all three).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pending {
+    /// The retransmission timeout (RFC 6298).
+    Rto,
+    /// A tail loss probe (RFC 8985 7.2).
+    Probe,
+    /// RACK's reordering window ends (RFC 8985 6.3).
+    Reorder,
 }
 
 /// See the top of the file.
 #[derive(Debug)]
 pub(super) struct Recovery {
     pub mode: Mode,
-    /// `snd_nxt` when the loss was found (RFC 6582 "recover").
+    /// `snd_nxt` when the loss was found (RFC 6582 "recover", Linux `high_seq`).
     pub point: Seq,
-    pub sacked: Scoreboard,
-    /// Duplicate ACKs in a row.
+    pub pending: Pending,
+    /// Without SACK: duplicate ACKs since the last progress, and the bytes that they stand for.
     pub dupacks: u32,
-    /// Without SACK: bytes that duplicate ACKs say have arrived.
-    arrived: u32,
-    pub high_rxt: Seq,
-    pub lost_to: Seq,
-    /// The first outstanding segment is to be sent again, whatever the window says.
-    pub force_head: bool,
-    /// `snd_nxt` when the first outstanding segment was last sent again. If what was sent later
-    /// arrives, that one was lost as well.
-    pub head_mark: Option<Seq>,
-    prr: Prr,
-    /// TSval of the first retransmission of this recovery, until an ACK tells whether it was
-    /// needed.
-    first_stamp: Option<u32>,
+    pub arrived: u32,
+    /// The next lost segment goes, whatever the window says.
+    pub force: bool,
+    pub prr: Prr,
+    pub rack: Rack,
+    pub probe: Probe,
+    pub undo: Undo,
+    /// RFC 5682: it is still open whether the timeout was spurious.
+    pub frto: bool,
+    /// F-RTO step 2b: new data before retransmissions.
+    pub try_new: bool,
+    /// Segments that may arrive out of order before it is taken for loss.
+    pub reordering: u32,
+    pub reord_seen: u32,
+    /// D-SACKed segments.
+    pub dsack_dups: u32,
+    pub usage: Usage,
 }
 
-/// Proportional rate reduction (RFC 6937), bytes: in fast recovery sending goes on at the pace of
-/// arrivals, down to the new window, instead of halting until the pipe has drained.
-#[derive(Debug, Default)]
-struct Prr {
-    delivered: u32,
-    out: u32,
-    /// RecoverFS: outstanding when recovery began.
-    flight: u32,
-    /// What may be sent now.
-    room: u32,
-    /// `una` plus everything that is known to have arrived beyond it.
-    held: Seq,
+/// How far the window was used (RFC 7661 in Linux's form, `tcp_cwnd_validate`).
+#[derive(Debug)]
+pub(super) struct Usage {
+    /// End of the round trip in which `limited` and `most` were seen.
+    end: Seq,
+    /// Sending stopped at the window.
+    limited: bool,
+    /// Most bytes outstanding.
+    most: u32,
+    /// The most used since `since`, in which the window was never the limit.
+    used: u32,
+    pub since: Instant,
 }
 
 impl Recovery {
-    pub fn new(una: Seq) -> Recovery {
+    pub fn new(una: Seq, now: Instant) -> Recovery {
         Recovery {
             mode: Mode::Open,
             point: una,
-            sacked: Scoreboard::default(),
+            pending: Pending::Rto,
             dupacks: 0,
             arrived: 0,
-            high_rxt: una,
-            lost_to: una,
-            force_head: false,
-            head_mark: None,
-            prr: Prr { held: una, ..Prr::default() },
-            first_stamp: None,
+            force: false,
+            prr: Prr::default(),
+            rack: Rack::default(),
+            probe: Probe::default(),
+            undo: Undo::default(),
+            frto: false,
+            try_new: false,
+            reordering: REORDERING,
+            reord_seen: 0,
+            dsack_dups: 0,
+            usage: Usage { end: una, limited: false, most: 0, used: 0, since: now },
         }
-    }
-
-    /// Forgets all; nothing is outstanding any more.
-    pub fn clear(&mut self) {
-        self.mode = Mode::Open;
-        self.sacked = Scoreboard::default();
-        self.force_head = false;
-        self.arrived = 0;
     }
 }
 
 impl Conn {
     /// RFC 6675 4: bytes that are thought to be in the network.
     pub fn pipe(&self) -> u32 {
-        let r = &self.recovery;
-        let (una, out) = (self.tx.una, self.outstanding());
-        if r.mode == Mode::Open && r.sacked.is_empty() && r.arrived == 0 {
-            return out;
-        }
-        let arrived = r.arrived + r.sacked.bytes();
-        let lost = r.sacked.missing(r.high_rxt.later(una), r.lost_to.later(r.high_rxt.later(una)));
-        out.saturating_sub(arrived + lost)
+        self.flight.pipe().saturating_sub(self.recovery.arrived)
+    }
+
+    /// The window is being reduced by PRR.
+    fn reducing(&self) -> bool {
+        matches!(self.recovery.mode, Mode::Fast | Mode::Cwr) && !self.cc.owns_recovery()
+    }
+
+    /// The congestion window now, bytes.
+    pub fn window_now(&self) -> u32 {
+        if self.reducing() { self.recovery.prr.cwnd } else { self.cc.cwnd() }
     }
 
     /// Bytes that may be sent now.
     pub fn room(&self) -> u32 {
-        match self.recovery.mode {
-            Mode::Fast => self.recovery.prr.room,
-            Mode::Open | Mode::Loss => self.cc.cwnd().saturating_sub(self.pipe()),
-        }
+        self.window_now().saturating_sub(self.pipe())
     }
 
-    /// `bytes` were sent, new ones or again.
-    pub fn count_sent(&mut self, bytes: u32) {
-        let prr = &mut self.recovery.prr;
-        prr.out = prr.out.saturating_add(bytes);
-        prr.room = prr.room.saturating_sub(bytes);
-    }
-
-    /// RFC 6937 3, with its slow start reduction bound.
-    fn reduce_rate(&mut self) {
-        let (pipe, mss, ssthresh) = (self.pipe(), self.tx.mss, self.cc.ssthresh());
-        let r = &mut self.recovery;
-        let held = self.tx.una + r.arrived + r.sacked.bytes();
-        let delivered = held.past(r.prr.held);
-        r.prr.held = held;
-        if r.mode != Mode::Fast {
+    /// An ACK that may tell of loss or its end (Linux `tcp_fastretrans_alert`).
+    pub fn alert(&mut self, cx: &mut Cx<'_>, news: &mut News) {
+        if news.reneging && news.acked > 0 {
+            // RFC 2018 8, as Linux `tcp_check_sack_reneging`: perhaps it comes yet; else it is
+            // all sent again soon.
+            let wait = self.rtt.smoothed.unwrap_or_default() / 2;
+            let wait = wait.max(Duration::from_millis(10));
+            self.set_retransmit(Pending::Rto, cx.now + wait);
+            news.restart_timer = false;
             return;
         }
-        let prr = &mut r.prr;
-        prr.delivered = prr.delivered.saturating_add(delivered);
-        prr.room = if pipe > ssthresh {
-            let share = u64::from(prr.delivered) * u64::from(ssthresh);
-            let share = share.div_ceil(u64::from(prr.flight.max(1)));
-            u32::try_from(share).unwrap_or(u32::MAX).saturating_sub(prr.out)
-        } else {
-            let limit = prr.delivered.saturating_sub(prr.out).max(delivered) + mss;
-            (ssthresh - pipe).min(limit)
-        };
-    }
-
-    /// RFC 3522 (Eifel): the first ACK of something new echoes a timestamp from before our first
-    /// retransmission. The original had arrived, late: nothing was lost, the windows come back.
-    pub fn undo_if_spurious(&mut self, echo: Option<u32>) {
-        let (Some(first), Some(echo)) = (self.recovery.first_stamp.take(), echo) else { return };
-        let r = &mut self.recovery;
-        if r.mode == Mode::Open || echo == 0 || (echo.wrapping_sub(first) as i32) >= 0 {
+        if self.leave_at_point() {
             return;
         }
-        r.mode = Mode::Open;
-        r.lost_to = self.tx.una;
-        r.high_rxt = self.tx.una;
-        r.point = self.tx.una;
-        r.force_head = false;
-        r.arrived = 0;
-        self.cc.undo();
-    }
-
-    /// An acceptable ACK: `acked` bytes of new acknowledgment (0 if none), `duplicate` if it is a
-    /// duplicate ACK, `flight` what was outstanding before it.
-    pub fn recovery_on_ack(&mut self, cx: &mut Cx<'_>, acked: u32, duplicate: bool, flight: u32) {
-        let una = self.tx.una;
-        self.recovery.high_rxt = self.recovery.high_rxt.later(una);
-        self.recovery.lost_to = self.recovery.lost_to.later(una);
-        if acked > 0 {
-            self.recovery.sacked.acknowledge(una);
-            self.on_new_ack(cx, acked, flight);
-        } else if duplicate {
-            self.recovery.dupacks += 1;
-            if !self.sack && self.recovery.mode != Mode::Loss {
-                let most = self.outstanding().saturating_sub(self.tx.mss);
-                self.recovery.arrived = (self.recovery.arrived + self.tx.mss).min(most);
-            }
-        }
-        let lost = self.recovery.sacked.lost_before(self.tx.mss);
         match self.recovery.mode {
-            Mode::Open => {
-                // RFC 6582 3.2 step 1: duplicates of what was sent before the last recovery's end
-                // say nothing new.
-                let fresh = self.sack || una.after(self.recovery.point);
-                if lost.is_some() || (self.recovery.dupacks >= DUP_THRESH && fresh) {
-                    self.enter_fast_recovery(cx, lost);
-                }
-            }
-            Mode::Fast | Mode::Loss => {
-                if let Some(lost) = lost {
-                    self.recovery.lost_to = self.recovery.lost_to.later(lost);
-                }
-                self.watch_head();
-            }
-        }
-        self.reduce_rate();
-    }
-
-    fn on_new_ack(&mut self, cx: &mut Cx<'_>, acked: u32, flight: u32) {
-        let (una, mss) = (self.tx.una, self.tx.mss);
-        self.recovery.dupacks = 0;
-        let all = una.at_or_after(self.recovery.point);
-        // What was sent again already is watched for a second loss.
-        self.recovery.head_mark = una.before(self.recovery.high_rxt).then_some(self.tx.nxt);
-        match self.recovery.mode {
-            Mode::Open => {
-                if all {
-                    // Kept close, or it would look later again after 2^31 bytes.
-                    self.recovery.point = una - 1;
-                }
-                self.recovery.arrived = 0;
-                self.grow(cx, acked, flight);
-            }
-            Mode::Fast if all || (!self.sack && self.cc.partial_ack_ends_recovery()) => {
-                self.recovery.mode = Mode::Open;
-                self.recovery.arrived = 0;
-                self.cc.recovered();
-            }
-            Mode::Fast => {
-                // RFC 6582 3.2 step 3: a partial ACK names the next hole. With SACK only if
-                // something beyond it has arrived: else it may simply be on its way.
-                if !self.sack || !self.recovery.sacked.is_empty() {
-                    let head = (una + mss).earlier(self.tx.nxt);
-                    self.recovery.lost_to = self.recovery.lost_to.later(head);
-                }
-                if !self.sack {
-                    self.recovery.force_head = true;
-                    let gone = acked.saturating_sub(mss);
-                    self.recovery.arrived = self.recovery.arrived.saturating_sub(gone);
-                }
-            }
+            Mode::Fast => self.alert_in_recovery(cx, news),
             Mode::Loss => {
-                if all {
-                    self.recovery.mode = Mode::Open;
-                    self.recovery.arrived = 0;
+                self.alert_in_loss(cx, news);
+                self.find_losses(cx, news);
+                if self.recovery.mode == Mode::Open || news.lost_again {
+                    self.alert_otherwise(cx, news);
                 }
-                self.grow(cx, acked, flight);
+            }
+            _ => self.alert_otherwise(cx, news),
+        }
+    }
+
+    /// States end where everything that was outstanding when they began is acknowledged. True: and
+    /// there is no more to do.
+    fn leave_at_point(&mut self) -> bool {
+        let past = self.tx.una.at_or_after(self.recovery.point);
+        match self.recovery.mode {
+            Mode::Open => self.recovery.undo.stamp = None,
+            Mode::Cwr if self.tx.una.after(self.recovery.point) => {
+                self.end_reduction();
+                self.recovery.mode = Mode::Open;
+            }
+            Mode::Fast if past => {
+                if !self.sack {
+                    self.forget_duplicates();
+                }
+                if self.undo_at_end() {
+                    return true;
+                }
+                self.end_reduction();
+            }
+            _ => {}
+        }
+        false
+    }
+
+    fn alert_in_recovery(&mut self, cx: &mut Cx<'_>, news: &mut News) {
+        if news.acked == 0 {
+            self.count_duplicate(cx, news);
+        } else if self.undo_partial(news) {
+            return;
+        } else if !self.sack && self.cc.partial_ack_ends_recovery() {
+            // RFC 5681 3.2 step 6, before RFC 6582.
+            self.flight.unmark_lost();
+            self.forget_duplicates();
+            self.end_reduction();
+            self.recovery.mode = Mode::Open;
+            return;
+        }
+        if self.undo_by_dsack() {
+            self.keep_open();
+        }
+        self.find_losses(cx, news);
+        if self.recovery.mode != Mode::Fast && self.flight.sums.lost.segs > 0 {
+            self.enter_fast_recovery(cx);
+        }
+    }
+
+    fn alert_otherwise(&mut self, cx: &mut Cx<'_>, news: &mut News) {
+        if !self.sack {
+            if news.acked > 0 {
+                self.forget_duplicates();
+            }
+            self.count_duplicate(cx, news);
+        }
+        if matches!(self.recovery.mode, Mode::Open | Mode::Disorder) {
+            self.undo_by_dsack();
+        }
+        self.find_losses(cx, news);
+        if self.flight.sums.lost.segs > 0 {
+            self.enter_fast_recovery(cx);
+        } else if self.recovery.mode != Mode::Cwr {
+            self.keep_open();
+        }
+    }
+
+    /// Marks what is lost, by time or by count.
+    fn find_losses(&mut self, cx: &mut Cx<'_>, news: &mut News) {
+        if self.flight.is_empty() {
+            return;
+        }
+        if !self.sack {
+            return self.find_loss_by_count(news.acked > 0);
+        }
+        let resent = self.flight.sums.resent.segs;
+        if self.rack_mark_lost(cx) {
+            news.restart_timer = false;
+        }
+        if self.flight.sums.resent.segs < resent {
+            cx.counters.add(Count::LostAgain);
+            news.lost_again = true;
+        }
+    }
+
+    /// RFC 5681 3.2 step 2: the third duplicate; RFC 6582 3.2 step 3: a partial ACK names the next
+    /// hole.
+    fn find_loss_by_count(&mut self, advanced: bool) {
+        let r = &self.recovery;
+        let third =
+            matches!(r.mode, Mode::Open | Mode::Disorder | Mode::Cwr) && r.dupacks >= r.reordering;
+        if !third && !(r.mode == Mode::Fast && advanced) {
+            return;
+        }
+        let Some(head) = self.flight.head().filter(|head| !head.lost) else { return };
+        let end = head.start + head.mss;
+        self.flight.split(0, end);
+        self.rate.lost += u64::from(self.flight.lose(0));
+    }
+
+    /// RFC 5681 3.2: a duplicate ACK stands for a segment that has arrived.
+    pub fn count_duplicate(&mut self, cx: &Cx<'_>, news: &News) {
+        if self.sack || !news.duplicate() {
+            return;
+        }
+        let (sums, mss) = (self.flight.sums, self.tx.mss);
+        let r = &mut self.recovery;
+        r.dupacks += 1;
+        let most = sums.out.segs.saturating_sub(sums.lost.segs.max(1));
+        if r.dupacks > most {
+            // More than are out: they came late, not twice (Linux `tcp_check_reno_reordering`).
+            r.dupacks = most;
+            r.reordering = r.reordering.max((sums.out.segs + 1).min(REORDERING_MAX));
+            r.reord_seen = r.reord_seen.saturating_add(1);
+        }
+        let most = sums.out.bytes.saturating_sub(sums.lost.bytes.max(mss.min(sums.out.bytes)));
+        let before = r.arrived;
+        r.arrived = (r.arrived + mss).min(most.max(before));
+        self.rate.guessed(cx.now, r.arrived - before);
+    }
+
+    /// Without SACK: `acked` bytes in `segs` segments are acknowledged, of which one filled the
+    /// hole and the others had sent their duplicate ACKs.
+    pub fn eat_duplicates(&mut self, acked: u32, segs: u32) {
+        let r = &mut self.recovery;
+        let new = acked.saturating_sub(r.arrived).max(self.tx.mss.min(acked));
+        self.rate.delivered -= u64::from(acked - new);
+        r.arrived = r.arrived.saturating_sub(acked.saturating_sub(self.tx.mss));
+        r.dupacks = r.dupacks.saturating_sub(segs.saturating_sub(1));
+        r.arrived = r.arrived.min(self.flight.sums.out.bytes);
+    }
+
+    /// Nothing has arrived beyond the first hole.
+    pub fn forget_duplicates(&mut self) {
+        self.recovery.dupacks = 0;
+        self.recovery.arrived = 0;
+    }
+
+    /// RFC 6675 5 step 4, RFC 6582 3.2 step 2, RFC 8985 6.2 step 5.
+    pub fn enter_fast_recovery(&mut self, cx: &mut Cx<'_>) {
+        cx.counters.add(Count::FastRecoveries);
+        self.begin_undo(self.recovery.mode);
+        self.recovery.undo.stamp = None;
+        if matches!(self.recovery.mode, Mode::Fast | Mode::Cwr) {
+            // The window is being reduced already; not twice for one round trip.
+            self.recovery.point = self.tx.nxt;
+        } else {
+            self.begin_reduction(cx);
+        }
+        self.recovery.mode = Mode::Fast;
+        self.recovery.force = true;
+        self.tx.timed = None;
+        if !self.cc.fast_recovery() {
+            // Tahoe: as after a timeout.
+            self.lose_all();
+        }
+    }
+
+    /// A reduction by PRR begins (Linux `tcp_init_cwnd_reduction`).
+    pub fn begin_reduction(&mut self, cx: &Cx<'_>) {
+        let (out, mss) = (self.outstanding(), self.tx.mss);
+        self.ecn.reduced(self.tx.nxt);
+        self.recovery.point = self.tx.nxt;
+        self.recovery.probe.end = None;
+        self.recovery.prr = Prr::new(self.cc.cwnd());
+        self.cc.loss_found(cx.now, out, mss);
+    }
+
+    /// The reduction is over (Linux `tcp_end_cwnd_reduction`).
+    pub fn end_reduction(&mut self) {
+        self.cc.recovered();
+    }
+
+    /// Open, or disorder while something has arrived out of order (Linux `tcp_try_keep_open`).
+    pub fn keep_open(&mut self) {
+        let sums = &self.flight.sums;
+        let disorder = sums.sacked.segs > 0
+            || sums.lost.segs > 0
+            || self.recovery.dupacks > 0
+            || self.any_sent_again();
+        let mode = if disorder { Mode::Disorder } else { Mode::Open };
+        if self.recovery.mode != mode {
+            self.recovery.mode = mode;
+            self.recovery.point = self.tx.nxt;
+        }
+    }
+
+    /// Linux `tcp_any_retrans_done`.
+    pub fn any_sent_again(&self) -> bool {
+        self.flight.sums.resent.segs > 0 || self.flight.head().is_some_and(|head| head.again)
+    }
+
+    /// Sending stopped at the window (`limited`), or something new left (Linux
+    /// `tcp_cwnd_validate`).
+    pub fn note_usage(&mut self, cx: &Cx<'_>, limited: bool) {
+        let (una, nxt, out) = (self.tx.una, self.tx.nxt, self.outstanding());
+        let usage = &mut self.recovery.usage;
+        let round = una.at_or_after(usage.end);
+        if round || limited || (!usage.limited && out > usage.most) {
+            usage.limited = limited;
+            usage.most = out;
+            usage.end = nxt;
+        }
+        if self.is_window_limited() {
+            let usage = &mut self.recovery.usage;
+            (usage.used, usage.since) = (0, cx.now);
+            return;
+        }
+        let rto = self.rtt.rto(cx.config);
+        let usage = &mut self.recovery.usage;
+        usage.used = usage.used.max(out);
+        if cx.now.since(usage.since) >= rto {
+            // RFC 2861 3: a window that the program does not use says nothing of the path.
+            let used = core::mem::take(&mut usage.used);
+            usage.since = cx.now;
+            if self.recovery.mode == Mode::Open {
+                self.cc.application_limited(used);
             }
         }
     }
 
-    fn grow(&mut self, cx: &Cx<'_>, bytes: u32, flight: u32) {
-        let limited = core::mem::take(&mut self.tx.cwnd_limited);
-        if self.ecn_holds_window() {
-            return;
-        }
-        let (now, rtt, mss) = (cx.now, self.rtt.smoothed, self.tx.mss);
-        let (rtt_sample, una, nxt) = (self.rtt.last, self.tx.una, self.tx.nxt);
-        let acked = Acked { now, bytes, flight, limited, rtt, rtt_sample, una, nxt, mss };
-        self.cc.acked(&acked);
-    }
-
-    /// RFC 6675 5 step 4, RFC 6582 3.2 step 2.
-    fn enter_fast_recovery(&mut self, cx: &mut Cx<'_>, lost: Option<Seq>) {
-        let una = self.tx.una;
-        cx.counters.add(Count::FastRecoveries);
-        self.ecn.reduced(self.tx.nxt);
-        self.cc.loss_found(cx.now, self.outstanding(), self.tx.mss);
-        if !self.cc.fast_recovery() {
-            return self.lose_all();
-        }
-        let r = &mut self.recovery;
-        r.mode = Mode::Fast;
-        r.point = self.tx.nxt;
-        r.high_rxt = una;
-        r.lost_to = (una + self.tx.mss).earlier(self.tx.nxt).later(lost.unwrap_or(una));
-        r.force_head = true;
-        r.head_mark = None;
-        r.first_stamp = None;
-        r.prr.delivered = 0;
-        r.prr.out = 0;
-        r.prr.flight = self.tx.nxt.past(una);
-        self.tx.timed = None;
-    }
-
-    /// The first outstanding segment was sent again, and more than two segments that left after it
-    /// have arrived: send it once more, rather than wait for the timeout. (Linux finds this out
-    /// by RACK, RFC 8985.)
-    fn watch_head(&mut self) {
-        let (Some(mark), Some(highest)) = (self.recovery.head_mark, self.recovery.sacked.highest())
-        else {
-            return;
-        };
-        if highest.past(mark) > (DUP_THRESH - 1) * self.tx.mss {
-            self.recovery.force_head = true;
-        }
-    }
-
-    /// Everything outstanding is taken for lost (RFC 6298 5.4, RFC 6675 5.1).
-    pub fn lose_all(&mut self) {
-        let (una, nxt) = (self.tx.una, self.tx.nxt);
-        let r = &mut self.recovery;
-        if r.sacked.reneged(una) {
-            r.sacked.clear();
-        }
-        r.mode = Mode::Loss;
-        r.point = nxt;
-        r.high_rxt = una;
-        r.lost_to = nxt;
-        r.arrived = 0;
-        r.dupacks = 0;
-        r.force_head = false;
-        r.head_mark = None;
-        r.first_stamp = None;
-        self.tx.timed = None;
-    }
-
-    /// The next bytes to be sent again: from, until, and whether whatever the window says.
-    pub fn next_lost(&self) -> Option<(Seq, Seq, bool)> {
-        let r = &self.recovery;
-        if r.mode == Mode::Open || self.tx.una == self.tx.nxt {
-            return None;
-        }
-        if r.force_head {
-            let until = (self.tx.una + self.tx.mss).earlier(self.tx.nxt);
-            let (from, until) = r.sacked.hole(self.tx.una, until)?;
-            return Some((from, until, true));
-        }
-        let (from, until) = r.sacked.hole(r.high_rxt.later(self.tx.una), r.lost_to)?;
-        Some((from, until.earlier(self.tx.nxt), false))
-    }
-
-    /// `from..until` was sent again.
-    pub fn sent_again(&mut self, from: Seq, until: Seq, stamp: u32) {
-        let r = &mut self.recovery;
-        r.first_stamp.get_or_insert(stamp);
-        if from == self.tx.una {
-            r.head_mark = Some(self.tx.nxt);
-            r.force_head = false;
-        }
-        r.high_rxt = r.high_rxt.later(until);
+    /// RFC 7661 4.1, as Linux `tcp_is_cwnd_limited`: a window that is not used must not grow; in
+    /// slow start it may become twice what was used.
+    pub fn is_window_limited(&self) -> bool {
+        let (usage, cwnd) = (&self.recovery.usage, self.cc.cwnd());
+        usage.limited || (cwnd < self.cc.ssthresh() && cwnd < usage.most.saturating_mul(2))
     }
 }

@@ -3,7 +3,9 @@
 use super::api::State;
 use super::conn::{Conn, Cx};
 use super::counters::Count;
+use super::recovery::{Mode, Pending};
 use super::timers::Timer;
+use crate::base::time::Duration;
 
 /// Retransmissions of an orphan (Linux `tcp_orphan_retries`, 8 when unset).
 const ORPHAN_RETRIES: u8 = 8;
@@ -15,7 +17,11 @@ impl Conn {
     pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) {
         while let Some(timer) = self.timers.expired(cx.now) {
             match timer {
-                Timer::Retransmit => self.retransmit_timed_out(cx),
+                Timer::Retransmit => match self.recovery.pending {
+                    Pending::Rto => self.retransmit_timed_out(cx),
+                    Pending::Probe => self.probe_timed_out(cx),
+                    Pending::Reorder => self.reorder_timed_out(cx),
+                },
                 Timer::Persist => self.persist_timed_out(cx),
                 Timer::DelayedAck => self.rx.ack_now = true,
                 Timer::KeepAlive => self.keepalive_timed_out(cx),
@@ -38,6 +44,7 @@ impl Conn {
             self.stats.timeouts_since = Some(cx.now);
         }
         self.stats.timeouts = self.stats.timeouts.saturating_add(1);
+        let first = self.retransmits == 0;
         self.retransmits = self.retransmits.saturating_add(1);
         // A closed window is not a dead peer: as long as it answers, go on (RFC 9293 3.8.6.1).
         let answering =
@@ -46,14 +53,96 @@ impl Conn {
         if given_up || self.user_timed_out(cx) {
             return self.time_out(cx);
         }
-        if self.retransmits == 1 {
-            // RFC 5681 3.1: ssthresh falls once for one loss, cwnd to one segment.
-            self.ecn.reduced(self.tx.nxt);
-            self.cc.timed_out(cx.now, self.outstanding(), self.tx.mss);
-        }
-        self.lose_all();
+        self.enter_loss(cx, first);
         self.rtt.back_off();
-        self.timers.set(Timer::Retransmit, cx.now + self.bounded_rto(cx));
+        self.set_retransmit(Pending::Rto, cx.now + self.bounded_rto(cx));
+    }
+
+    /// RFC 6298 5.4, RFC 8985 6.3, RFC 5682; as Linux `tcp_enter_loss`. `first`: the first timeout
+    /// since something new was acknowledged.
+    fn enter_loss(&mut self, cx: &mut Cx<'_>, first: bool) {
+        let una = self.tx.una;
+        let mode = self.recovery.mode;
+        let new_recovery = !matches!(mode, Mode::Fast | Mode::Loss);
+        self.doubt_reordering();
+        self.lose_for_timeout(cx);
+        // RFC 5681 3.1: ssthresh falls once for one loss.
+        let reduce = matches!(mode, Mode::Open | Mode::Disorder)
+            || self.recovery.point.at_or_before(una)
+            || (mode == Mode::Loss && first);
+        if reduce {
+            self.begin_undo(mode);
+            self.recovery.undo.window = true;
+            self.recovery.undo.stamp = None;
+        }
+        let (out, pipe, mss) = (self.outstanding(), self.pipe(), self.tx.mss);
+        self.ecn.reduced(self.tx.nxt);
+        self.cc.timed_out(cx.now, reduce, out, pipe, mss);
+        self.recovery.mode = Mode::Loss;
+        self.recovery.point = self.tx.nxt;
+        self.recovery.probe.end = None;
+        self.recovery.probe.due = false;
+        self.recovery.force = true;
+        self.recovery.try_new = false;
+        // RFC 5682 2.1 step 1, 3.1 step 1.
+        self.recovery.frto = new_recovery || !first;
+        self.tx.timed = None;
+    }
+
+    /// Everything is lost, and slow start goes over it.
+    pub fn lose_all(&mut self) {
+        let mut lost = 0;
+        for place in 0..self.flight.records() {
+            lost += self.flight.lose(place);
+        }
+        self.rate.lost += u64::from(lost);
+        self.forget_duplicates();
+        self.recovery.mode = Mode::Loss;
+        self.recovery.frto = false;
+    }
+
+    /// What a timeout says is lost: all, but what left so lately that it cannot have been
+    /// acknowledged yet (RFC 8985 6.3). If the first byte was reported as held, the peer has dropped
+    /// what it held (RFC 2018 8).
+    fn lose_for_timeout(&mut self, cx: &Cx<'_>) {
+        let reneged = self.flight.head().is_some_and(|head| head.sacked);
+        if reneged {
+            self.flight.forget_sacked();
+        }
+        self.forget_duplicates();
+        let mut lost = 0;
+        for place in 0..self.flight.records() {
+            let Some(record) = self.flight.at(place) else { break };
+            let rack = &self.recovery.rack;
+            let fresh = !rack.remaining(cx.now, record, Duration::ZERO).is_zero();
+            if place == 0 || reneged || !self.sack || !fresh {
+                lost += self.flight.lose(place);
+            }
+        }
+        self.rate.lost += u64::from(lost);
+    }
+
+    /// The path takes less than it did: what is too large for it goes again in smaller pieces,
+    /// without any change of the window (Linux `tcp_simple_retransmit`; RFC 1191 6.5).
+    pub fn resend_too_large(&mut self) {
+        let mut lost = 0;
+        for place in 0..self.flight.records() {
+            if self.flight.at(place).is_some_and(|r| r.mss.min(r.len()) > self.tx.mss) {
+                lost += self.flight.lose(place);
+            }
+        }
+        if lost == 0 {
+            return;
+        }
+        self.rate.lost += u64::from(lost);
+        if self.recovery.mode != Mode::Loss {
+            self.recovery.mode = Mode::Loss;
+            self.recovery.point = self.tx.nxt;
+            self.recovery.undo.marker = None;
+            self.recovery.frto = false;
+        }
+        self.forget_duplicates();
+        self.tx.timed = None;
     }
 
     fn retries(&self, cx: &Cx<'_>) -> u8 {
@@ -69,7 +158,7 @@ impl Conn {
     }
 
     /// The timeout, cut short where the user timeout ends.
-    fn bounded_rto(&self, cx: &Cx<'_>) -> crate::base::time::Duration {
+    fn bounded_rto(&self, cx: &Cx<'_>) -> Duration {
         let rto = self.rtt.rto(cx.config);
         match (self.user_timeout(), self.tx.stuck_since) {
             (Some(limit), Some(since)) => {

@@ -1,147 +1,93 @@
-//! The sender's scoreboard: which bytes beyond `snd_una` the peer holds already (RFC 2018, 6675).
+//! Selective acknowledgments that come in (RFC 2018, as Linux `tcp_sacktag_write_queue`), and among
+//! them reports of duplicates (D-SACK, RFC 2883).
+use super::ack::News;
+use super::conn::{Conn, Cx, Segment};
+use super::counters::Count;
 use super::seq::Seq;
 
-/// Ranges remembered. A peer that reports more at once is answered with retransmissions that it
-/// did not need.
-const RANGES: usize = 256;
-/// RFC 6675 2: DupThresh.
-pub(super) const DUP_THRESH: u32 = 3;
-
-/// Disjoint ranges in order.
-#[derive(Default, Debug)]
-pub(super) struct Scoreboard {
-    ranges: Vec<(Seq, Seq)>,
-    bytes: u32,
-}
-
-impl Scoreboard {
-    pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
+impl Conn {
+    /// The SACK blocks of an ACK; `snd_una` has moved already.
+    pub fn take_sack(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>, news: &mut News) {
+        let blocks = segment.options.sack_blocks();
+        let block = |i: usize| blocks.get(i).map(|b| (Seq(b.0), Seq(b.1)));
+        let duplicate = match (block(0), block(1)) {
+            // RFC 2883 4: the first block is a duplicate if it is below the ACK, or within the
+            // second.
+            (Some(first), _) if first.0.before(segment.ack) => true,
+            (Some(first), Some(second)) => {
+                first.1.at_or_before(second.1) && first.0.at_or_after(second.0)
+            }
+            _ => false,
+        };
+        for i in 0..blocks.len() {
+            let Some((left, right)) = block(i) else { break };
+            let reports = duplicate && i == 0;
+            if reports && !self.take_duplicate(cx, left, right, news) {
+                // Not about anything that we sent again.
+                continue;
+            }
+            if self.is_plausible(left, right) {
+                self.take_block(cx, left, right, news);
+            }
+        }
     }
 
-    /// Bytes selectively acknowledged.
-    pub fn bytes(&self) -> u32 {
-        self.bytes
+    /// Linux `tcp_is_sackblock_valid`: within what is outstanding, and not at `snd_una`, which
+    /// would be acknowledged instead.
+    fn is_plausible(&self, left: Seq, right: Seq) -> bool {
+        left.before(right)
+            && right.at_or_before(self.tx.nxt)
+            && left.after(self.tx.una)
+            && left.before(self.tx.nxt)
     }
 
-    /// End of the last range.
-    pub fn highest(&self) -> Option<Seq> {
-        self.ranges.last().map(|r| r.1)
+    fn take_block(&mut self, cx: &Cx<'_>, left: Seq, right: Seq, news: &mut News) {
+        let (rate, rack, point) = (&mut self.rate, &mut self.recovery.rack, self.recovery.point);
+        let min_rtt = self.rtt.min();
+        self.flight.sack(left, right, |piece, highest| {
+            rack.arrived(cx.now, piece, min_rtt);
+            rate.arrived(cx.now, piece, piece.len());
+            news.sacked = true;
+            news.segs += piece.segs;
+            if !piece.again {
+                news.time_sack(piece);
+                // Sent once, and later ones were here before: reordering.
+                if highest.is_some_and(|highest| piece.start.before(highest)) {
+                    news.note_low(piece.start);
+                }
+                news.original |= piece.end.at_or_before(point);
+            }
+        });
     }
 
-    /// The first byte of all is reported as held, though the peer did not acknowledge it: it has
-    /// dropped it again (RFC 2018 8).
-    pub fn reneged(&self, una: Seq) -> bool {
-        self.ranges.first().is_some_and(|r| r.0.at_or_before(una))
-    }
-
-    /// Adds a block from the wire; false if it says nothing new or is not within `una..nxt`.
-    pub fn insert(&mut self, left: Seq, right: Seq, una: Seq, nxt: Seq) -> bool {
-        if !left.before(right) || right.after(nxt) || left.before(una) {
-            // RFC 2883 uses blocks below `una` for duplicates: nothing new for the scoreboard.
+    /// RFC 2883: `left..right` arrived twice. False: nothing follows from it (Linux
+    /// `tcp_dsack_seen`).
+    fn take_duplicate(&mut self, cx: &mut Cx<'_>, left: Seq, right: Seq, news: &mut News) -> bool {
+        let (len, mss) = (right.past(left), self.tx.mss.max(1));
+        if len == 0 || right.after(self.tx.nxt) || len > self.tx.max_wnd.max(mss) {
             return false;
         }
-        let first = self.ranges.partition_point(|r| r.1.before(left));
-        let beyond = self.ranges.partition_point(|r| r.0.at_or_before(right));
-        if first == beyond && self.ranges.len() >= RANGES {
+        let segs = len.div_ceil(mss);
+        if len <= mss && self.recovery.probe.end == Some(right) {
+            news.dsack_of_probe = true;
+        }
+        let total = self.stats.total_retrans;
+        let r = &mut self.recovery;
+        r.dsack_dups = r.dsack_dups.saturating_add(segs);
+        cx.counters.add(Count::DuplicatesReported);
+        if r.dsack_dups > total {
+            // The network duplicated it, not we.
             return false;
         }
-        let (mut l, mut r, mut old) = (left, right, 0);
-        for range in &self.ranges[first..beyond] {
-            l = l.earlier(range.0);
-            r = r.later(range.1);
-            old += range.1.past(range.0);
+        if r.reord_seen > 0 && !news.dsack_of_probe {
+            r.rack.dsack_seen = true;
         }
-        let new = r.past(l);
-        self.ranges.splice(first..beyond, [(l, r)]);
-        self.bytes = self.bytes + new - old;
-        new > old
-    }
-
-    /// Everything before `una` is acknowledged.
-    pub fn acknowledge(&mut self, una: Seq) {
-        let gone = self.ranges.partition_point(|r| r.1.at_or_before(una));
-        for (left, right) in self.ranges.drain(..gone) {
-            self.bytes -= right.past(left);
-        }
-        if let Some(first) = self.ranges.first_mut() {
-            if first.0.before(una) {
-                self.bytes -= una.past(first.0);
-                first.0 = una;
+        news.dsack = true;
+        if let (Some(marker), Some(resent)) = (r.undo.marker, r.undo.resent.as_mut()) {
+            if right.after(marker) {
+                *resent = resent.saturating_sub(len);
             }
         }
-    }
-
-    pub fn clear(&mut self) {
-        self.ranges.clear();
-        self.bytes = 0;
-    }
-
-    /// The first stretch in `from..until` that is not reported.
-    pub fn hole(&self, from: Seq, until: Seq) -> Option<(Seq, Seq)> {
-        let mut left = from;
-        let start = self.ranges.partition_point(|r| r.1.at_or_before(from));
-        for range in &self.ranges[start..] {
-            if left.before(range.0) {
-                return left.before(until).then(|| (left, range.0.earlier(until)));
-            }
-            left = left.later(range.1);
-        }
-        left.before(until).then_some((left, until))
-    }
-
-    /// Bytes in `from..until` that are not reported.
-    pub fn missing(&self, from: Seq, until: Seq) -> u32 {
-        let mut total = until.past(from);
-        let start = self.ranges.partition_point(|r| r.1.at_or_before(from));
-        for range in &self.ranges[start..] {
-            if range.0.at_or_after(until) {
-                break;
-            }
-            total -= range.1.earlier(until).past(range.0.later(from));
-        }
-        total
-    }
-
-    /// RFC 6675 4, IsLost: what lies before this and is not reported is lost, since three ranges or
-    /// more than two segments beyond it have arrived.
-    pub fn lost_before(&self, mss: u32) -> Option<Seq> {
-        let (mut ranges, mut bytes) = (0, 0);
-        for range in self.ranges.iter().rev() {
-            ranges += 1;
-            bytes += range.1.past(range.0);
-            if ranges >= DUP_THRESH || bytes > (DUP_THRESH - 1) * mss {
-                return Some(range.0);
-            }
-        }
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_merge_and_holes_are_found() {
-        let mut s = Scoreboard::default();
-        let (una, nxt) = (Seq(0), Seq(10_000));
-        assert!(s.insert(Seq(1000), Seq(2000), una, nxt));
-        assert!(!s.insert(Seq(1000), Seq(2000), una, nxt));
-        assert!(s.insert(Seq(3000), Seq(4000), una, nxt));
-        assert!(!s.insert(Seq(9000), Seq(11_000), una, nxt));
-        assert_eq!(s.bytes(), 2000);
-        assert_eq!(s.hole(Seq(0), nxt), Some((Seq(0), Seq(1000))));
-        assert_eq!(s.hole(Seq(1500), nxt), Some((Seq(2000), Seq(3000))));
-        assert_eq!(s.hole(Seq(3500), nxt), Some((Seq(4000), nxt)));
-        assert_eq!(s.hole(Seq(3500), Seq(4000)), None);
-        assert_eq!(s.missing(Seq(500), Seq(3500)), 1500);
-        assert_eq!(s.lost_before(1000), None);
-        assert!(s.insert(Seq(4000), Seq(6000), una, nxt));
-        assert_eq!(s.lost_before(1000), Some(Seq(3000)));
-        s.acknowledge(Seq(3500));
-        assert_eq!(s.bytes(), 2500);
-        assert!(s.reneged(Seq(3500)));
-        assert_eq!(s.highest(), Some(Seq(6000)));
+        true
     }
 }

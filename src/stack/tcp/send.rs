@@ -9,6 +9,7 @@ use super::chrono::Wait;
 use super::conn::{Conn, Cx};
 use super::counters::Count;
 use super::ecn;
+use super::recovery::Pending;
 use super::seq::Seq;
 use super::timers::Timer;
 use crate::base::{limits::IP_PACKET_MAX, time::Duration};
@@ -39,18 +40,30 @@ impl Conn {
             State::Closed | State::Listen => false,
             State::SynSent | State::SynReceived => {
                 self.transmit_syn(cx, out)
-                    || self.fast.child && self.transmit_new(cx, out)
+                    || self.fast.child && self.transmit_new(cx, out, false)
                     || self.transmit_ack(cx, out)
             }
             _ => {
-                let sent = self.transmit_lost(cx, out)
-                    || self.transmit_new(cx, out)
+                let sent = self.transmit_first(cx, out)
+                    || self.transmit_new(cx, out, false)
                     || self.transmit_probe(cx, out)
                     || self.transmit_ack(cx, out);
+                if !sent {
+                    self.note_idle_window();
+                }
                 let wait = self.waits_for();
                 self.chrono.turn_to(cx.now, wait);
                 sent
             }
+        }
+    }
+
+    /// Nothing more to send though the window would take it: delivery rates from now on say
+    /// nothing of the path (Linux `tcp_rate_check_app_limited`).
+    fn note_idle_window(&mut self) {
+        let unsent = self.data_end().past(self.tx.nxt);
+        if unsent < self.tx.mss && self.room() > 0 && !self.flight.any_waits() {
+            self.rate.limited_by_program(self.pipe());
         }
     }
 
@@ -94,40 +107,124 @@ impl Conn {
         true
     }
 
-    /// RFC 6675 5 (C), RFC 6298 5.4: what is lost goes first.
-    fn transmit_lost(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
-        let Some((from, until, force)) = self.next_lost() else { return false };
+    /// A tail loss probe; then what is lost (RFC 6675 5 (C), RFC 6298 5.4), unless F-RTO tries new
+    /// data before it (RFC 5682 2.1 step 2b).
+    fn transmit_first(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        if core::mem::take(&mut self.recovery.probe.due) && self.transmit_tail(cx, out) {
+            return true;
+        }
+        if self.recovery.try_new {
+            if self.transmit_new(cx, out, true) {
+                return true;
+            }
+            if self.tx.nxt.after(self.recovery.point) {
+                return false;
+            }
+            (self.recovery.try_new, self.recovery.frto) = (false, false);
+        }
+        self.transmit_lost(cx, out)
+    }
+
+    /// RFC 8985 7.3: new data if there is any and the peer's window takes it, whatever cwnd says;
+    /// else the last segment again.
+    fn transmit_tail(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        let unsent = self.data_end().past(self.tx.nxt);
+        let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
+        if unsent > 0 && window >= unsent.min(self.tx.mss) {
+            let options = self.options_now(cx);
+            let mss = self.tx.mss - options.wire_len() as u32;
+            let len = unsent.min(window).min(mss);
+            self.send_new(cx, out, len, mss, options);
+            self.probe_sent(cx, false);
+            return true;
+        }
         let options = self.options_now(cx);
         let mss = self.tx.mss - options.wire_len() as u32;
-        let room = self.room();
-        if !force && room < mss && self.pipe() > 0 {
-            self.tx.cwnd_limited = true;
+        let Some(tail) = self.flight.tail().copied().filter(|t| !t.sacked && !t.waits()) else {
             return false;
+        };
+        let mut place = self.flight.records() - 1;
+        let cut = tail.start + (tail.segs - 1).min(tail.len() / tail.mss) * tail.mss;
+        if tail.segs > 1 && self.flight.split(place, cut) {
+            place += 1;
         }
-        let data_end = self.data_end();
-        let hole = until.earlier(data_end).past(from);
-        let mut len = hole.min(room.max(mss)).min(self.burst(mss));
-        if self.tx.wnd == 0 || force {
-            len = len.min(mss);
-        }
-        if len > mss && len < hole {
-            len -= len % mss;
-        }
-        let end = from + len;
-        // The FIN goes with the last byte if it was lost as well.
-        let fin = end == data_end && until.after(data_end);
-        let flags = if fin { Flags::FIN } else { Flags(0) };
-        let flags = if end == data_end && len > 0 { flags.with(Flags::PSH) } else { flags };
-        self.sent_again(from, end + u32::from(fin), self.stamps.value(cx.now));
-        self.count_sent(len);
-        self.count_again(cx, len, len.div_ceil(mss).max(1));
-        self.tx.timed = None;
-        self.arm_retransmit(cx);
-        self.emit(cx, out, Piece { seq: from, len, flags, fresh: false, mss }, options);
+        self.send_again(cx, out, place, mss, options, false);
+        self.probe_sent(cx, true);
         true
     }
 
-    fn transmit_new(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+    fn transmit_lost(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
+        let Some(place) = self.flight.next_lost() else { return false };
+        let Some(from) = self.flight.at(place).map(|record| record.start) else { return false };
+        let options = self.options_now(cx);
+        let mss = self.tx.mss - options.wire_len() as u32;
+        let room = self.room();
+        let force = core::mem::take(&mut self.recovery.force);
+        if !force && room < mss && self.pipe() > 0 {
+            self.note_usage(cx, true);
+            return false;
+        }
+        // What the peer's window takes; its first byte always goes.
+        let window = (self.tx.una + self.tx.wnd).past(from);
+        if from != self.tx.una && window == 0 {
+            return false;
+        }
+        let mut most = room.max(mss).min(self.burst(mss));
+        if window < most {
+            most = if window > mss { window - window % mss } else { window };
+        }
+        if self.tx.wnd == 0 || force {
+            most = mss;
+        }
+        let most = most.max(1);
+        self.flight.gather(place, most);
+        let Some(record) = self.flight.at(place) else { return false };
+        let data = record.end.earlier(self.data_end()).past(from);
+        if data > most {
+            let len = if most > mss { most - most % mss } else { most };
+            if !self.flight.split(place, from + len) {
+                return false;
+            }
+        }
+        self.send_again(cx, out, place, mss, options, true);
+        true
+    }
+
+    /// The record at `place`, once more. `counts`: as a retransmission that is in flight.
+    fn send_again(
+        &mut self,
+        cx: &mut Cx<'_>,
+        out: &mut SegmentOut,
+        place: usize,
+        mss: u32,
+        options: Options,
+        counts: bool,
+    ) {
+        let Some(record) = self.flight.at(place).copied() else { return };
+        let (data_end, from) = (self.data_end(), record.start);
+        let len = record.end.earlier(data_end).past(from);
+        // The FIN goes with the last byte if it was lost as well.
+        let fin = record.end.after(data_end);
+        let flags = if fin { Flags::FIN } else { Flags(0) };
+        let push = from + len == data_end && len > 0;
+        let flags = if push { flags.with(Flags::PSH) } else { flags };
+        let in_flight = self.pipe() + if record.waits() { record.len() } else { 0 };
+        let snapshot = self.rate.sent(cx.now, false, in_flight);
+        self.flight.sent_again(place, cx.now, mss, snapshot, counts);
+        let segs = len.div_ceil(mss).max(1);
+        if counts {
+            self.undo_sent_again(record.len(), self.stamps.value(cx.now));
+            self.recovery.prr.out = self.recovery.prr.out.saturating_add(len);
+        }
+        self.cc.sent(cx.now, len, in_flight, self.rate.is_limited_by_program());
+        self.count_again(cx, len, segs);
+        self.tx.timed = None;
+        self.arm_after_resending(cx, from);
+        self.emit(cx, out, Piece { seq: from, len, flags, fresh: false, mss }, options);
+    }
+
+    /// `push`: whatever Nagle says.
+    fn transmit_new(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut, push: bool) -> bool {
         let data_end = self.data_end();
         let unsent = data_end.past(self.tx.nxt);
         let fin_unsent = self.state.has_fin() && self.tx.nxt.at_or_before(data_end);
@@ -137,15 +234,31 @@ impl Conn {
         let options = self.options_now(cx);
         let mss = self.tx.mss - options.wire_len() as u32;
         self.restart_after_idle(cx);
-        let Some(len) = self.plan_new(cx, unsent, mss) else { return false };
-        let seq = self.tx.nxt;
-        let end = seq + len;
+        let Some(len) = self.plan_new(cx, unsent, mss, push) else { return false };
+        let end = self.tx.nxt + len;
         let room = (self.tx.una + self.tx.wnd).past(end);
-        let fin = fin_unsent && end == data_end && room >= 1;
-        if len == 0 && !fin {
+        if len == 0 && !(fin_unsent && end == data_end && room >= 1) {
             self.arm_persist(cx);
             return false;
         }
+        self.send_new(cx, out, len, mss, options);
+        true
+    }
+
+    /// The next `len` bytes, and the FIN if it follows and the window takes it.
+    fn send_new(
+        &mut self,
+        cx: &mut Cx<'_>,
+        out: &mut SegmentOut,
+        len: u32,
+        mss: u32,
+        options: Options,
+    ) {
+        let (seq, data_end) = (self.tx.nxt, self.data_end());
+        let end = seq + len;
+        let room = (self.tx.una + self.tx.wnd).past(end);
+        let fin_unsent = self.state.has_fin() && seq.at_or_before(data_end);
+        let fin = fin_unsent && end == data_end && room >= 1;
         let mut flags = if fin { Flags::FIN } else { Flags(0) };
         // RFC 9293 3.9.1.2: the last data that there is is pushed. A bare FIN carries none.
         if end == data_end && len > 0 {
@@ -155,20 +268,22 @@ impl Conn {
         if len % mss != 0 {
             self.tx.small_end = self.tx.nxt;
         }
-        if self.tx.timed.is_none() {
-            self.tx.timed = Some((self.tx.nxt, cx.now));
-        }
-        self.arm_retransmit(cx);
+        let first = self.flight.is_empty();
+        let in_flight = self.pipe() + self.tx.nxt.past(seq);
+        let snapshot = self.rate.sent(cx.now, first, in_flight);
+        self.flight.push(seq, self.tx.nxt, cx.now, mss, snapshot);
+        self.arm_after_sending(cx, first);
         self.tx.last_sent = cx.now;
         self.stats.bytes_sent += u64::from(len);
-        self.count_sent(len);
+        self.recovery.prr.out = self.recovery.prr.out.saturating_add(len);
+        self.cc.sent(cx.now, len, in_flight, self.rate.is_limited_by_program());
+        self.note_usage(cx, in_flight >= self.window_now());
         self.emit(cx, out, Piece { seq, len, flags, fresh: true, mss }, options);
-        true
     }
 
     /// How many bytes of the `unsent` ones go now: `None` for none, `Some(0)` for a FIN alone (or,
     /// with a closed window, nothing but the persist timer).
-    fn plan_new(&mut self, cx: &Cx<'_>, unsent: u32, mss: u32) -> Option<u32> {
+    fn plan_new(&mut self, cx: &Cx<'_>, unsent: u32, mss: u32, push: bool) -> Option<u32> {
         let forced = core::mem::take(&mut self.tx.override_due);
         let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
         if unsent == 0 {
@@ -176,7 +291,7 @@ impl Conn {
         }
         let (flight, room) = (self.outstanding(), self.room());
         if flight > 0 && room < mss.min(unsent) {
-            self.tx.cwnd_limited = true;
+            self.note_usage(cx, true);
             return None;
         }
         let room = room.max(mss);
@@ -184,7 +299,7 @@ impl Conn {
         let mut len = unsent.min(window).min(room).min(burst);
         if len == unsent {
             // The tail: full segments at once, the rest as Nagle allows.
-            if len % mss != 0 && !self.tail_may_go(cx) {
+            if len % mss != 0 && !push && !self.tail_may_go(cx) {
                 len -= len % mss;
                 return (len > 0).then_some(len);
             }
@@ -194,7 +309,9 @@ impl Conn {
             len -= len % mss;
             // Wait for ACKs of what is in flight rather than send many small bursts.
             let limited = len + mss > room;
-            self.tx.cwnd_limited |= limited;
+            if limited {
+                self.note_usage(cx, true);
+            }
             if limited && flight > 0 && burst > mss && len < self.cc.cwnd() / TSO_WINDOW_DIVISOR {
                 return None;
             }
@@ -321,7 +438,25 @@ impl Conn {
         self.timers.stop(Timer::Persist);
         self.tx.stuck_since.get_or_insert(cx.now);
         if !self.timers.is_set(Timer::Retransmit) {
-            self.timers.set(Timer::Retransmit, cx.now + self.rtt.rto(cx.config));
+            self.set_retransmit(Pending::Rto, cx.now + self.rtt.rto(cx.config));
+        }
+    }
+
+    /// RFC 6298 5.1, RFC 8985 7.2. `first`: nothing was outstanding.
+    fn arm_after_sending(&mut self, cx: &Cx<'_>, first: bool) {
+        self.arm_retransmit(cx);
+        if first && self.state.is_synchronized() {
+            self.set_retransmit(Pending::Rto, cx.now + self.rtt.rto(cx.config));
+        }
+        self.schedule_probe(cx, false);
+    }
+
+    /// The timeout starts anew with the first outstanding segment (Linux
+    /// `tcp_xmit_retransmit_queue`).
+    fn arm_after_resending(&mut self, cx: &Cx<'_>, from: Seq) {
+        self.arm_retransmit(cx);
+        if from == self.tx.una && self.recovery.pending != Pending::Reorder {
+            self.set_retransmit(Pending::Rto, cx.now + self.rtt.rto(cx.config));
         }
     }
 

@@ -32,6 +32,9 @@ impl Aimd {
     /// RFC 5681 3.1: slow start below ssthresh, then one segment for each window.
     pub fn acked(&mut self, acked: &Acked) {
         let mut bytes = acked.bytes;
+        if acked.recovering || bytes == 0 {
+            return;
+        }
         if self.cwnd < self.ssthresh {
             bytes = self.slow_start(acked, bytes);
         }
@@ -69,6 +72,15 @@ impl Aimd {
     pub fn undo(&mut self) {
         self.cwnd = self.cwnd.max(self.before.0);
         self.ssthresh = self.ssthresh.max(self.before.1);
+    }
+
+    /// RFC 2861 3: halfway to what was used.
+    pub fn application_limited(&mut self, used: u32) {
+        let used = used.max(self.initial);
+        if used < self.cwnd {
+            self.ssthresh = self.ssthresh.max(self.cwnd / 4 * 3);
+            self.cwnd = self.cwnd.midpoint(used);
+        }
     }
 
     /// RFC 2861 3, RFC 5681 4.1: half the window for each timeout without sending, down to the

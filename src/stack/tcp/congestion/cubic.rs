@@ -121,6 +121,9 @@ impl Congestion for Cubic {
         self.hystart = (start.ssthresh == CWND_MAX).then(HyStart::default);
     }
     fn acked(&mut self, acked: &Acked) {
+        if acked.recovering || acked.bytes == 0 {
+            return;
+        }
         if self.window.cwnd < self.window.ssthresh {
             self.slow_start(acked);
         } else if acked.limited {
@@ -138,11 +141,16 @@ impl Congestion for Cubic {
     fn recovered(&mut self) {
         self.window.cwnd = self.window.cwnd.min(self.window.ssthresh);
     }
-    fn timed_out(&mut self, _now: Instant, flight: u32, mss: u32) {
-        self.reduce(flight, mss);
-        // RFC 9438 4.8: then from where slow start ends, as if that were the maximum.
-        self.curve.w_max = 0.0;
-        self.window.cwnd = mss;
+    fn timed_out(&mut self, _now: Instant, first: bool, flight: u32, in_flight: u32, mss: u32) {
+        if first {
+            self.reduce(flight, mss);
+            // RFC 9438 4.8: then from where slow start ends, as if that were the maximum.
+            self.curve.w_max = 0.0;
+        }
+        self.window.cwnd = in_flight + mss;
+    }
+    fn application_limited(&mut self, used: u32) {
+        self.window.application_limited(used);
     }
     fn undo(&mut self) {
         // RFC 9438 4.9: all of it as it was.
@@ -254,7 +262,7 @@ mod tests {
     #[test]
     fn a_timeout_forgets_the_maximum() {
         let mut cc = after_loss_at(100_000);
-        cc.timed_out(Instant::ZERO, 50_000, MSS);
+        cc.timed_out(Instant::ZERO, true, 50_000, 0, MSS);
         assert_eq!((cc.cwnd(), cc.ssthresh()), (1_000, 35_000));
         for i in 0..10 {
             window(&mut cc, Instant::from_millis(100 * i), RTT);
@@ -274,7 +282,7 @@ mod tests {
         for timeout in [false, true] {
             let now = Instant::from_millis(2_000);
             if timeout {
-                cc.timed_out(now, cwnd, MSS);
+                cc.timed_out(now, true, cwnd, 0, MSS);
             } else {
                 cc.loss_found(now, cwnd, MSS);
             }

@@ -71,28 +71,66 @@ impl Start {
     }
 }
 
-/// A cumulative acknowledgment of something new.
-#[derive(Clone, Copy, Debug)]
+/// An acknowledgment that delivered something, cumulatively or selectively, or by which something
+/// was found lost. Not every algorithm reads all of it.
+#[allow(dead_code)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Acked {
     /// When.
     pub now: Instant,
-    /// Bytes newly acknowledged.
+    /// Bytes newly acknowledged, cumulatively.
     pub bytes: u32,
-    /// Bytes in flight before it.
+    /// Bytes newly delivered: known now, and not before, to have arrived.
+    pub delivered: u32,
+    /// Bytes newly found lost.
+    pub lost: u32,
+    /// Bytes outstanding before it (RFC 5681 FlightSize).
     pub flight: u32,
+    /// Bytes in the network after it (RFC 6675 pipe).
+    pub in_flight: u32,
     /// Sending had stopped at `cwnd` since the last acknowledgment (RFC 7661, Linux
     /// `tcp_is_cwnd_limited`): an unused window must not grow.
     pub limited: bool,
+    /// In fast recovery, or in the round trip of another reduction: the window stays.
+    pub recovering: bool,
     /// Smoothed round-trip time.
     pub rtt: Option<Duration>,
     /// A round-trip time that this acknowledgment has measured.
     pub rtt_sample: Option<Duration>,
+    /// Smallest round-trip time of late (five minutes).
+    pub min_rtt: Option<Duration>,
     /// SND.UNA after it.
     pub una: Seq,
     /// SND.NXT.
     pub nxt: Seq,
     /// Sender's maximum segment size, bytes.
     pub mss: u32,
+    /// Bytes of `delivered` that arrived with the mark "congestion experienced".
+    pub ecn_ce: u32,
+    /// The delivery rate, if something that left at a known time was delivered.
+    pub rate: Option<RateSample>,
+}
+
+/// One sample of the delivery rate (draft-ietf-ccwg-bbr 4.1): `rate.rs` makes it.
+#[allow(dead_code)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RateSample {
+    /// Bytes delivered over `interval`.
+    pub delivered: u64,
+    /// Zero if the sample is too short to be one (below the smallest round trip).
+    pub interval: Duration,
+    /// Bytes delivered on the connection when the newest segment of this ACK had been sent.
+    pub prior_delivered: u64,
+    /// Bytes delivered on the connection until now.
+    pub delivered_total: u64,
+    /// The program had left the window unused when that segment was sent.
+    pub app_limited: bool,
+    /// The round trip of what has arrived last, if it can be told.
+    pub rtt: Option<Duration>,
+    /// Bytes in flight when that segment was sent, itself included.
+    pub tx_in_flight: u32,
+    /// Bytes found lost since then.
+    pub lost_since: u64,
 }
 
 /// What an algorithm is told and asked.
@@ -106,9 +144,28 @@ pub(super) trait Congestion: core::fmt::Debug + Send {
     /// The handshake is done; or another algorithm has had the connection until now, whose windows
     /// are in `start`.
     fn opened(&mut self, start: &Start);
-    /// Something new is acknowledged, outside fast recovery.
+    /// Something was delivered or lost, in whatever state.
     fn acked(&mut self, acked: &Acked);
-    /// Loss is inferred from acknowledgments; `flight` bytes were in flight.
+    /// Something left, new or again; `in_flight` bytes are in the network now, it included.
+    fn sent(&mut self, now: Instant, bytes: u32, in_flight: u32, app_limited: bool) {
+        let _ = (now, bytes, in_flight, app_limited);
+    }
+    /// Bytes per second at which segments should leave; `None`: as fast as windows allow.
+    #[allow(dead_code)]
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
+    /// `cwnd` governs in recovery as well, not PRR.
+    fn owns_recovery(&self) -> bool {
+        false
+    }
+    /// For a retransmission timeout the window was not the limit: at most `used` bytes of it were
+    /// outstanding (RFC 2861 3).
+    fn application_limited(&mut self, used: u32) {
+        let _ = used;
+    }
+    /// Loss is inferred from acknowledgments; `flight` bytes are outstanding. ssthresh and cwnd
+    /// fall.
     fn loss_found(&mut self, now: Instant, flight: u32, mss: u32);
     /// The network says that it is congested (RFC 3168 6.1.2), for the first time in a round trip.
     /// Like Linux, the answer is that to a loss (RFC 8311 4.1 would allow a smaller one).
@@ -117,8 +174,10 @@ pub(super) trait Congestion: core::fmt::Debug + Send {
     }
     /// Recovery is over: everything that was outstanding when the loss was found has arrived.
     fn recovered(&mut self);
-    /// The retransmission timer expired, for the first time since something new was acknowledged.
-    fn timed_out(&mut self, now: Instant, flight: u32, mss: u32);
+    /// The retransmission timer expired. `first`: ssthresh falls as well (it does once for one
+    /// loss). Of `flight` bytes outstanding, `in_flight` are still thought to be in the network: cwnd
+    /// becomes one segment more than that.
+    fn timed_out(&mut self, now: Instant, first: bool, flight: u32, in_flight: u32, mss: u32);
     /// Nothing was in flight for `rtos` retransmission timeouts (RFC 2861).
     fn idled(&mut self, rtos: u32);
     /// Data is sent while nothing is in flight; `idle` is how long ago the last left.
@@ -158,9 +217,7 @@ mod tests {
     use super::*;
 
     pub fn ack(bytes: u32, limited: bool) -> Acked {
-        let (now, rtt, una) = (Instant::ZERO, None, Seq(0));
-        let (rtt_sample, nxt) = (None, una);
-        Acked { now, bytes, flight: bytes, limited, rtt, rtt_sample, una, nxt, mss: 1000 }
+        Acked { bytes, delivered: bytes, flight: bytes, limited, mss: 1000, ..Acked::default() }
     }
 
     pub fn start(mss: u32) -> Start {
@@ -178,7 +235,7 @@ mod tests {
             cc.loss_found(Instant::ZERO, 100_000, 1460);
             let cwnd = if name == "tahoe" { 1460 } else { kept * 10_000 };
             assert_eq!((cc.cwnd(), cc.ssthresh()), (cwnd, kept * 10_000));
-            cc.timed_out(Instant::ZERO, 20_000, 1460);
+            cc.timed_out(Instant::ZERO, true, 20_000, 0, 1460);
             assert_eq!((cc.cwnd(), cc.ssthresh()), (1460, kept * 2_000));
             cc.undo();
             assert_eq!((cc.cwnd(), cc.ssthresh()), (cwnd, kept * 10_000));

@@ -49,9 +49,14 @@ impl Congestion for Reno {
     fn recovered(&mut self) {
         self.window.cwnd = self.window.cwnd.min(self.window.ssthresh);
     }
-    fn timed_out(&mut self, _now: Instant, flight: u32, mss: u32) {
-        self.window.reduce(flight / 2, mss);
-        self.window.cwnd = mss;
+    fn timed_out(&mut self, _now: Instant, first: bool, flight: u32, in_flight: u32, mss: u32) {
+        if first {
+            self.window.reduce(flight / 2, mss);
+        }
+        self.window.cwnd = in_flight + mss;
+    }
+    fn application_limited(&mut self, used: u32) {
+        self.window.application_limited(used);
     }
     fn undo(&mut self) {
         self.window.undo();

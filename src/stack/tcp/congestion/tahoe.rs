@@ -26,7 +26,7 @@ impl Congestion for Tahoe {
         self.0.acked(acked);
     }
     fn loss_found(&mut self, now: Instant, flight: u32, mss: u32) {
-        self.timed_out(now, flight, mss);
+        self.timed_out(now, true, flight, 0, mss);
     }
     fn marked(&mut self, _now: Instant, flight: u32, mss: u32) {
         // RFC 3168 6.1.2: nothing was lost, so there is nothing to start over: half the window.
@@ -34,9 +34,14 @@ impl Congestion for Tahoe {
         self.0.cwnd = self.0.ssthresh;
     }
     fn recovered(&mut self) {}
-    fn timed_out(&mut self, _now: Instant, flight: u32, mss: u32) {
-        self.0.reduce(flight / 2, mss);
-        self.0.cwnd = mss;
+    fn timed_out(&mut self, _now: Instant, first: bool, flight: u32, in_flight: u32, mss: u32) {
+        if first {
+            self.0.reduce(flight / 2, mss);
+        }
+        self.0.cwnd = in_flight + mss;
+    }
+    fn application_limited(&mut self, used: u32) {
+        self.0.application_limited(used);
     }
     fn undo(&mut self) {
         self.0.undo();

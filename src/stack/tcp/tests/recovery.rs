@@ -8,7 +8,7 @@ use crate::wire::tcp::Options;
 fn ten(sack: bool, congestion: &str) -> Script {
     let config = TcpConfig { congestion: congestion.into(), ..plain_config() };
     let o = Options { mss: Some(1000), sack_permitted: sack, ..Options::default() };
-    let mut s = Script::with(config).open_with(o);
+    let mut s = Script::with(config).open_after(20, o);
     s.send(30_000);
     for i in 0..10 {
         s.expect(A, 1 + i * 1000, 1, 1000);
@@ -41,7 +41,7 @@ fn fast_retransmit_at_the_third_duplicate() {
     s.put(A, 1, 1, &[]);
     s.expect(A, 1, 1, 1000);
     s.expect_nothing();
-    assert_eq!((info(&s).snd_ssthresh, info(&s).snd_cwnd), (6, 6));
+    assert_eq!((info(&s).snd_ssthresh, info(&s).ca_state), (6, 3));
     // Further duplicates let the pipe drain to the new window, then new data goes.
     for _ in 0..8 {
         s.put(A, 1, 1, &[]);
@@ -55,8 +55,10 @@ fn fast_retransmit_at_the_third_duplicate() {
     // A partial ACK: the next hole at once, recovery goes on.
     s.put(A, 1, 4001, &[]);
     s.expect(A, 4001, 1, 1000);
-    // The end: everything that was out when the loss was found.
+    // The end: more than what was out when the loss was found (RFC 6582 3.2 step 1).
     s.put(A, 1, 12_001, &[]);
+    while s.get().is_some() {}
+    s.put(A, 1, 14_001, &[]);
     assert_eq!(info(&s).snd_cwnd, 6);
     assert_eq!(info(&s).total_retrans, 2);
     assert_eq!(s.count("retransmission_timeouts"), 0);
@@ -97,18 +99,22 @@ fn what_is_not_a_duplicate_ack() {
 fn sack_recovery_fills_the_holes() {
     let mut s = ten(true, "newreno");
     // Segments 1, 3 and 5 (of 0 to 9) are lost.
+    s.pass_ms(20);
     sack(&mut s, 1001, &[]);
     while s.get().is_some() {}
     sack(&mut s, 1001, &[(2001, 3001)]);
     sack(&mut s, 1001, &[(4001, 5001), (2001, 3001)]);
     while s.get().is_some() {}
     assert_eq!(s.count("fast_recoveries"), 0);
+    s.pass_ms(1);
     sack(&mut s, 1001, &[(6001, 7001), (4001, 5001), (2001, 3001)]);
     s.expect(A, 1001, 1, 1000);
+    s.pass_ms(10);
     sack(&mut s, 1001, &[(6001, 14_001), (4001, 5001), (2001, 3001)]);
     s.expect(A, 3001, 1, 1000);
     s.expect(A, 5001, 1, 1000);
     let before = info(&s).total_retrans;
+    s.pass_ms(10);
     sack(&mut s, 3001, &[(6001, 14_001), (4001, 5001)]);
     sack(&mut s, 5001, &[(6001, 14_001)]);
     s.put(A, 1, 14_001, &[]);
@@ -119,13 +125,15 @@ fn sack_recovery_fills_the_holes() {
     assert_eq!(s.count("retransmission_timeouts"), 0);
 }
 
-/// What was sent after a retransmission arrives, the retransmission does not: once more, without
-/// waiting for the timer.
+/// RFC 8985 6.2 step 5: what was sent after a retransmission arrives, the retransmission does not:
+/// once more, without waiting for the timer.
 #[test]
 fn a_lost_retransmission_is_found() {
     let mut s = ten(true, "newreno");
+    s.pass_ms(20);
     sack(&mut s, 1, &[(1001, 6001)]);
     s.expect(A, 1, 1, 1000);
+    s.pass_ms(1);
     sack(&mut s, 1, &[(1001, 10_001)]);
     let mut new = 0;
     while let Some(got) = s.get() {
@@ -133,8 +141,10 @@ fn a_lost_retransmission_is_found() {
         new += 1;
     }
     assert!(new >= 3, "{new}");
+    s.pass_ms(20);
     sack(&mut s, 1, &[(1001, 13_001)]);
     s.expect(A, 1, 1, 1000);
+    assert_eq!(s.count("lost_retransmissions"), 1);
     assert_eq!(s.count("retransmission_timeouts"), 0);
 }
 
@@ -155,23 +165,34 @@ fn absurd_sack_blocks_are_ignored() {
 fn timeout_backs_off_and_starts_slowly() {
     let mut s = ten(false, "newreno");
     let rto = u64::from(info(&s).rto_us) / 1000;
-    assert_eq!(rto, 200);
+    assert_eq!(rto, 220);
     for doubling in 0..5 {
         let (ms, got) = s.until_sent();
-        assert_eq!(ms, 200 << doubling);
+        assert_eq!(ms, 220 << doubling);
         assert_eq!((got.header.seq.wrapping_sub(s.ours), got.payload.len()), (1, 1000));
         s.expect_nothing();
         assert_eq!((info(&s).snd_cwnd, info(&s).snd_ssthresh), (1, 5));
     }
     assert_eq!(info(&s).retransmits, 5);
-    // Progress: slow start over what is still missing, back-off over.
+    // Progress: F-RTO tries two new segments (RFC 5682 2.1 step 2b).
+    s.pass_ms(10);
     s.put(A, 1, 1001, &[]);
-    assert_eq!(info(&s).backoff, 0);
+    // RFC 6298 5.7 (Karn): what was sent again gives no sample, and the back-off stays.
+    assert_eq!(info(&s).backoff, 5);
+    s.expect(A, 10_001, 1, 1000);
+    s.expect(A, 11_001, 1, 1000);
+    s.expect_nothing();
+    // A duplicate: the loss was real (step 3a). Slow start over what is still missing.
+    s.put(A, 1, 1001, &[]);
     s.expect(A, 1001, 1, 1000);
+    s.expect_nothing();
+    s.put(A, 1, 2001, &[]);
     s.expect(A, 2001, 1, 1000);
     s.expect_nothing();
-    s.put(A, 1, 10_001, &[]);
-    assert!(s.expect(A, 10_001, 1, 1000).header.flags == A);
+    s.put(A, 1, 12_001, &[]);
+    s.expect(A, 12_001, 1, 1000);
+    s.put(A, 1, 13_001, &[]);
+    assert_eq!(info(&s).backoff, 0);
 }
 
 /// Karn: what was sent again gives no sample; timestamps do (RFC 7323 4).

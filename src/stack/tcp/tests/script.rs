@@ -246,8 +246,14 @@ impl Script {
         self.open_with(Options { mss: Some(1000), ..Options::default() })
     }
 
-    pub fn open_with(mut self, options: Options) -> Script {
+    pub fn open_with(self, options: Options) -> Script {
+        self.open_after(0, options)
+    }
+
+    /// With a handshake that takes `millis`.
+    pub fn open_after(mut self, millis: u64, options: Options) -> Script {
         self.connect(TcpOptions::default());
+        self.pass_ms(millis);
         self.put_with(S.with(A), 0, 1, &[], options);
         let ack = self.get().expect("an ACK");
         assert_eq!(ack.header.flags, A);

@@ -402,3 +402,46 @@ fn reordering_costs_little() {
     let (mbps, _) = goodput(net, 5_000_000, 42);
     assert!(mbps > 20.0, "{mbps} Mb/s");
 }
+
+/// Prints goodput by loss and delay: `cargo test goodput_table -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints a table"]
+fn goodput_table() {
+    for millis in [20u64, 100] {
+        let delay = Duration::from_millis(millis / 2);
+        let cases: [(&str, f64, f64); 5] = [
+            ("clean", 0.0, 0.0),
+            ("loss 0.1 %", 0.001, 0.0),
+            ("loss 1 %", 0.01, 0.0),
+            ("loss 3 %", 0.03, 0.0),
+            ("reorder 1 %", 0.0, 0.01),
+        ];
+        for (name, loss, reorder) in cases {
+            let (mut sum, mut again, mut timeouts) = (0.0, 0, 0);
+            for seed in 1..=4 {
+                let mut net = Net::clean(delay);
+                (net.loss, net.reorder, net.rate, net.queue) =
+                    (loss, reorder, 100_000_000, 1 << 19);
+                let (mbps, sim) = one_way(net, 4_000_000, seed);
+                sum += mbps / 4.0;
+                let count =
+                    |name| sim.tcp[0].counters().into_iter().find(|c| c.0 == name).unwrap().1;
+                again += count("retransmitted_segments");
+                timeouts += count("retransmission_timeouts");
+            }
+            println!("{millis:4} ms {name:12} {sum:7.2} Mb/s, again {again}, timeouts {timeouts}");
+        }
+    }
+}
+
+fn one_way(net: Net, bytes: u64, seed: u64) -> (f64, Sim) {
+    let mut sim = Sim::new(seed, net, TcpConfig::default());
+    sim.app[0].to_send = bytes;
+    sim.start();
+    let start = sim.now;
+    while sim.app[1].received < bytes && sim.step() {}
+    let seconds = sim.now.since(start).as_secs_f64();
+    sim.run();
+    sim.check();
+    (bytes as f64 * 8.0 / seconds / 1e6, sim)
+}
