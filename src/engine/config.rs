@@ -110,6 +110,7 @@ fn tcp_config(given: &TcpDefaults) -> TcpConfig {
         timestamps: given.timestamps.unwrap_or(own.timestamps),
         sack: given.sack.unwrap_or(own.sack),
         congestion: given.congestion.clone().unwrap_or(own.congestion),
+        pacing: given.pacing.unwrap_or(own.pacing),
         ecn: given.ecn.map_or(own.ecn, |ecn| match ecn {
             config::Ecn::Off => Ecn::Off,
             config::Ecn::Accept => Ecn::Accept,

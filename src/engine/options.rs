@@ -39,6 +39,9 @@ pub fn apply(options: &mut TcpOptions, wire: WireOption) {
         | OptionKind::Unsent => {}
         // RFC 3168 6.1: the ECN bits are TCP's own.
         OptionKind::Tos => options.tos = byte & !3,
+        OptionKind::MaxPacingRate => {
+            options.max_pacing_rate = if value == u32::MAX { u64::MAX } else { value.into() };
+        }
         OptionKind::Congestion => {
             if let Some(name) = congestion::of_code(value) {
                 options.congestion = name.into();

@@ -85,6 +85,8 @@ pub struct TcpDefaults {
     pub sack: Option<bool>,
     /// Congestion control, by name.
     pub congestion: Option<String>,
+    /// Pace every connection.
+    pub pacing: Option<bool>,
     /// Who may ask for explicit congestion notification.
     pub ecn: Option<Ecn>,
     /// The initial congestion window, segments.

@@ -112,10 +112,12 @@ pub enum OptionKind {
     Unsent = 24,
     /// `TCP_CONGESTION`: `base::congestion::code` of the name.
     Congestion = 25,
+    /// `SO_MAX_PACING_RATE`, bytes per second; `u32::MAX` (34 Gb/s) and above is none.
+    MaxPacingRate = 26,
 }
 
 impl OptionKind {
-    const ALL: [OptionKind; 25] = [
+    const ALL: [OptionKind; 26] = [
         Self::NoDelay,
         Self::Cork,
         Self::KeepAlive,
@@ -141,6 +143,7 @@ impl OptionKind {
         Self::Unacknowledged,
         Self::Unsent,
         Self::Congestion,
+        Self::MaxPacingRate,
     ];
 }
 

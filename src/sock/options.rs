@@ -234,6 +234,10 @@ pub fn wire_options(sock: &Sock) -> Vec<WireOption> {
                 add(kind, (value as u32).saturating_mul(factor));
             }
         }
+        let key = Key::option(SOL_SOCKET, libc::SO_MAX_PACING_RATE);
+        if let Some([low, high]) = key.and_then(|key| annex.get(key)) {
+            add(OptionKind::MaxPacingRate, if *high == 0 { *low } else { u32::MAX });
+        }
         let key = Key::option(IPPROTO_TCP, libc::TCP_CONGESTION);
         if let Some(code) = key.and_then(|key| annex.int(key)) {
             add(OptionKind::Congestion, code as u32);
@@ -320,7 +324,7 @@ fn set_socket(mut sock: Sock, name: i32, value: UserSlice) -> Result<(), Errno> 
     }
 }
 
-/// The tag lives in the kernel's value; the program's is kept in the annex, and has no effect.
+/// The tag lives in the kernel's value; the program's is kept in the annex, and told to the engine.
 fn get_pacing_rate(sock: &Sock, value: UserSlice) -> Result<usize, Errno> {
     let key = Key::option(SOL_SOCKET, libc::SO_MAX_PACING_RATE).ok_or(Errno::NOPROTOOPT)?;
     let rate = match Annex::of(sock).get(key) {
@@ -342,7 +346,8 @@ fn set_pacing_rate(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
         },
     };
     let words = [rate as u32, (rate >> 32) as u32];
-    keep(&mut sock, SOL_SOCKET, libc::SO_MAX_PACING_RATE, &words)
+    keep(&mut sock, SOL_SOCKET, libc::SO_MAX_PACING_RATE, &words)?;
+    tell_engine(&sock, OptionKind::MaxPacingRate, u32::try_from(rate).unwrap_or(u32::MAX))
 }
 
 /// The name of the congestion control, as Linux writes it: 16 bytes.

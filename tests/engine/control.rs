@@ -38,6 +38,40 @@ fn options_reach_the_connection() {
     }
 }
 
+/// `TCP_CONGESTION`, `SO_MAX_PACING_RATE`: by the algorithm's name, whatever its number is here.
+#[test]
+fn congestion_control_of_a_connection() {
+    use understudy::base::congestion;
+    let mut rig = Rig::new();
+    let (_fd, _conn) = rig.connected(50_000);
+    let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
+    let snapshot = |rig: &Rig| {
+        let fd = rig.control();
+        let packet = Request::Snapshot.encode();
+        rustix::net::send(&fd, &packet, SendFlags::NOSIGNAL).unwrap();
+        let mut text = String::new();
+        loop {
+            match rig.answer(&fd) {
+                Reply::Text(piece) if piece.is_empty() => return text,
+                Reply::Text(piece) => text += &piece,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    for name in congestion::NAMES {
+        let option = WireOption { kind: OptionKind::Congestion, value: congestion::code(name) };
+        assert_eq!(rig.ask(&Request::SetOption(tuple, option)), Reply::Errno(0));
+        let text = snapshot(&rig);
+        assert!(text.contains(&format!("\"congestion\":\"{name}\"")), "{name}: {text}");
+    }
+    let option = WireOption { kind: OptionKind::Congestion, value: 1 };
+    rig.ask(&Request::SetOption(tuple, option));
+    assert!(snapshot(&rig).contains("\"congestion\":"), "an unknown number changes nothing");
+    let option = WireOption { kind: OptionKind::MaxPacingRate, value: 1_000_000 };
+    rig.ask(&Request::SetOption(tuple, option));
+    assert!(snapshot(&rig).contains("\"max_pacing_rate\":1000000"));
+}
+
 #[test]
 fn nonsense_and_crowds_are_hung_up_on() {
     let rig = Rig::new();

@@ -1,2 +1,3 @@
 //! The laboratory: random networks, the numbers of textbooks, the table of goodput, the pictures.
+mod congestion;
 mod random;

@@ -28,6 +28,8 @@ pub struct TcpConfig {
     pub sack: bool,
     /// Congestion control, one of `base::congestion::NAMES`.
     pub congestion: String,
+    /// Every connection is paced, whatever its algorithm (Linux with `fq`).
+    pub pacing: bool,
     /// Explicit congestion notification.
     pub ecn: Ecn,
     /// The initial window, segments; 0 for RFC 6928's ten.
@@ -146,6 +148,8 @@ pub struct TcpOptions {
     pub tos: u8,
     /// `TCP_CONGESTION`; empty for the net's default.
     pub congestion: String,
+    /// `SO_MAX_PACING_RATE`, bytes per second; `u64::MAX` for none.
+    pub max_pacing_rate: u64,
     /// `TCP_NOTSENT_LOWAT`: room is only shown while fewer bytes than this have not been sent; 0 for
     /// no such bound.
     pub notsent_lowat: u32,
@@ -373,6 +377,7 @@ impl Default for TcpConfig {
             time_wait_max: TCP_TIME_WAIT,
             teaching: Teaching::default(),
             congestion: String::from(crate::base::congestion::DEFAULT),
+            pacing: false,
             ecn: Ecn::default(),
             initial_window: 0,
             initial_ssthresh: 0,
@@ -400,6 +405,7 @@ impl Default for TcpOptions {
             ttl: 64,
             tos: 0,
             congestion: String::new(),
+            max_pacing_rate: u64::MAX,
             notsent_lowat: 0,
             window_clamp: 0,
             send_buffer: 0,

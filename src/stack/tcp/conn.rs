@@ -9,6 +9,7 @@ use super::ecn::Ecn;
 use super::fast_open::Fast;
 use super::flight::Flight;
 use super::rate::Rate;
+use super::pacing::Pacer;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::reset::{Replies, Reply};
@@ -227,6 +228,7 @@ pub(super) struct Conn {
     pub ecn: Ecn,
     pub flight: Flight,
     pub rate: Rate,
+    pub pacer: Pacer,
     pub timers: Timers,
     pub stats: Stats,
     pub chrono: Chrono,
@@ -297,6 +299,7 @@ impl Conn {
             recovery: Recovery::new(iss, now),
             flight: Flight::default(),
             rate: Rate::default(),
+            pacer: Pacer::default(),
             timers: Timers::default(),
             stats: Stats { last_ack_in: now, last_data_in: now, ..Stats::default() },
             chrono: Chrono::default(),

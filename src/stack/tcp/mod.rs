@@ -19,7 +19,7 @@
 //! | `ack`, `sack`, `rtt`, `rate` | what ACKs tell |
 //! | `recovery`, `rack`, `tlp`, `undo`, `prr` | what is lost, or was not; when it goes again |
 //! | `congestion/`, `ecn` | how much may be in flight |
-//! | `send`, `retransmit`, `timers`, `keepalive` | what leaves when |
+//! | `send`, `pacing`, `retransmit`, `timers`, `keepalive` | what leaves when |
 //! | `close`, `reset`, `icmp` | how it ends |
 //! | `info`, `chrono`, `counters` | what can be seen |
 //!
@@ -48,6 +48,7 @@ mod listen;
 mod prr;
 mod rack;
 mod rate;
+mod pacing;
 mod reassembly;
 mod receive;
 mod recovery;

@@ -27,6 +27,8 @@ impl Conn {
                 Timer::KeepAlive => self.keepalive_timed_out(cx),
                 Timer::Linger => self.linger_timed_out(),
                 Timer::Cork => self.tx.uncork = true,
+                // Its `poll_transmit` comes by itself.
+                Timer::Pacing => {}
             }
         }
     }

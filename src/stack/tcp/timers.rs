@@ -24,9 +24,11 @@ pub(super) enum Timer {
     Linger,
     /// The cork comes out.
     Cork,
+    /// The next segment may leave.
+    Pacing,
 }
 
-const LEN: usize = 6;
+const LEN: usize = 7;
 const ALL: [Timer; LEN] = [
     Timer::Retransmit,
     Timer::Persist,
@@ -34,6 +36,7 @@ const ALL: [Timer; LEN] = [
     Timer::KeepAlive,
     Timer::Linger,
     Timer::Cork,
+    Timer::Pacing,
 ];
 
 /// Deadlines of one connection.

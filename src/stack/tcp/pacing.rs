@@ -1,0 +1,157 @@
+//! Pacing: segments leave at a rate, instead of as fast as the window opens. The rate is the
+//! algorithm's own (BBR), or else, where the program (`SO_MAX_PACING_RATE`) or the net asks for it,
+//! what Linux takes: a window in a smoothed round trip and a fifth more, twice that in slow start.
+//!
+//! What leaves at once is a millisecond's worth (Linux `tcp_tso_autosize`), then comes a pause.
+//! Timers are late. A pause that took longer than it should is made up for by the next ones, but
+//! only time in which we waited for the clock counts: a program or a window that had nothing to
+//! send earns no burst.
+use super::conn::{Conn, Cx};
+use super::timers::Timer;
+use crate::base::{Instant, time::Duration};
+
+/// What is made up for at most after a late timer: a turn of a busy engine.
+const LATE_MAX: Duration = Duration::from_millis(2);
+/// Segments at the start of a connection that are not paced (Linux `tcp_update_skb_after_send`).
+const FREE_SEGMENTS: u32 = 10;
+/// Largest burst, bytes (Linux `sk_gso_max_size`).
+const BURST_MAX: u64 = 65_536;
+/// Linux `tcp_tso_rtt_log`: on short paths, where ACKs come soon, bursts are longer: by the largest
+/// one, halved for each 512 us of the smallest round trip.
+const RTT_LOG: u32 = 9;
+/// No limit.
+pub(super) const UNLIMITED: u64 = u64::MAX;
+
+/// When the next segment may leave.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pacer {
+    next: Instant,
+    /// When something last left.
+    last: Instant,
+    /// We wait for `next`.
+    waiting: bool,
+}
+
+impl Pacer {
+    /// `Some`: not before then.
+    fn wait(&mut self, now: Instant) -> Option<Instant> {
+        self.waiting |= self.next > now;
+        (self.next > now).then_some(self.next)
+    }
+
+    /// `bytes` leave now, at `rate` bytes per second.
+    fn sent(&mut self, now: Instant, bytes: u32, rate: u64) {
+        let in_turn = self.waiting || now == self.last;
+        let earliest = if in_turn { now - LATE_MAX } else { now };
+        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
+        let pause = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        self.next = self.next.max(earliest) + pause;
+        self.last = now;
+        self.waiting = false;
+    }
+}
+
+impl Conn {
+    /// Bytes per second at which this connection may send, whether anybody obeys it or not
+    /// (`tcpi_pacing_rate`).
+    pub fn pacing_rate(&self) -> u64 {
+        let rate = self.cc.pacing_rate().unwrap_or_else(|| self.window_rate());
+        rate.min(self.options.max_pacing_rate)
+    }
+
+    /// Linux `tcp_update_pacing_rate`.
+    fn window_rate(&self) -> u64 {
+        let Some(srtt) = self.rtt.smoothed.filter(|srtt| !srtt.is_zero()) else {
+            return UNLIMITED;
+        };
+        let cwnd = self.cc.cwnd();
+        let percent = if cwnd < self.cc.ssthresh() / 2 { 200 } else { 120 };
+        let window = u128::from(cwnd.max(self.outstanding()));
+        u64::try_from(window * percent * 10_000_000 / srtt.as_nanos()).unwrap_or(UNLIMITED)
+    }
+
+    /// The rate, if it is to be obeyed.
+    fn paced_at(&self, cx: &Cx<'_>) -> Option<u64> {
+        let asked = cx.config.pacing || self.options.max_pacing_rate != UNLIMITED;
+        if !asked && self.cc.pacing_rate().is_none() {
+            return None;
+        }
+        Some(self.pacing_rate()).filter(|rate| *rate != UNLIMITED)
+    }
+
+    /// Data must wait; the timer is set.
+    pub fn pacing_waits(&mut self, cx: &Cx<'_>) -> bool {
+        if self.paced_at(cx).is_none() {
+            return false;
+        }
+        let until = self.pacer.wait(cx.now);
+        if let Some(until) = until {
+            self.timers.set(Timer::Pacing, until);
+        }
+        until.is_some()
+    }
+
+    /// `bytes` of payload leave.
+    pub fn pacing_sent(&mut self, cx: &Cx<'_>, bytes: u32) {
+        if let Some(rate) = self.paced_at(cx)
+            && self.stats.data_segs_out >= FREE_SEGMENTS
+        {
+            self.pacer.sent(cx.now, bytes, rate);
+        }
+    }
+
+    /// The most that may leave at once, bytes: whole segments.
+    pub fn pacing_burst(&self, cx: &Cx<'_>, mss: u32) -> u32 {
+        let Some(rate) = self.paced_at(cx) else { return u32::MAX };
+        let min_rtt = self.rtt.min().map_or(u128::MAX, |min| min.as_micros());
+        let near = BURST_MAX.checked_shr((min_rtt >> RTT_LOG).min(64) as u32).unwrap_or(0);
+        // A 1024th of a second.
+        let bytes = (rate >> 10).saturating_add(near).min(BURST_MAX) as u32;
+        (bytes / mss).max(2) * mss
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends bursts of 10,000 bytes at 10 MB/s for a second, with a clock that is late each time;
+    /// how many bytes that were.
+    fn second(late: Duration) -> u64 {
+        let (mut pacer, mut now, mut sent) = (Pacer::default(), Instant::from_millis(1), 0);
+        let end = now + Duration::from_secs(1);
+        while now < end {
+            match pacer.wait(now) {
+                Some(at) => now = at + late,
+                None => {
+                    pacer.sent(now, 10_000, 10_000_000);
+                    sent += 10_000;
+                }
+            }
+        }
+        sent
+    }
+
+    /// draft-ietf-ccwg-bbr 5.6.2: the rate is kept, also with timers that are late by as much as a
+    /// pause takes.
+    #[test]
+    fn late_timers_are_made_up_for() {
+        for micros in [0, 50, 300, 1000, 1900] {
+            let sent = second(Duration::from_micros(micros));
+            assert!((9_980_000..=10_040_000).contains(&sent), "{micros} us late: {sent}");
+        }
+        assert!(second(Duration::from_millis(20)) < 2_000_000, "a burst after each long sleep");
+    }
+
+    /// Time in which there was nothing to send earns no burst.
+    #[test]
+    fn silence_earns_nothing() {
+        let mut pacer = Pacer::default();
+        let start = Instant::from_millis(1_000);
+        pacer.sent(start, 10_000, 10_000_000);
+        let later = start + Duration::from_secs(1);
+        assert_eq!(pacer.wait(later), None);
+        pacer.sent(later, 10_000, 10_000_000);
+        assert_eq!(pacer.wait(later), Some(later + Duration::from_millis(1)));
+    }
+}
