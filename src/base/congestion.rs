@@ -4,7 +4,7 @@
 //! (the compiler says if the two lists differ).
 
 /// What `TCP_CONGESTION` and `congestion = ".."` take. The first is the default.
-pub const NAMES: [&str; 4] = ["cubic", "reno", "newreno", "tahoe"];
+pub const NAMES: [&str; 5] = ["cubic", "bbr", "reno", "newreno", "tahoe"];
 
 /// The default, as Linux's.
 pub const DEFAULT: &str = NAMES[0];

@@ -82,12 +82,7 @@ fn host(name: &str, algorithm: &str) -> HostSpec {
 }
 
 fn bottleneck(queue: u64) -> LinkSpec {
-    LinkSpec {
-        rate: RATE,
-        delay: DELAY,
-        queue: QueueLimit::Bytes(queue),
-        ..LinkSpec::default()
-    }
+    LinkSpec { rate: RATE, delay: DELAY, queue: QueueLimit::Bytes(queue), ..LinkSpec::default() }
 }
 
 fn seconds(race: &mut Race, seconds: u64) {

@@ -141,7 +141,6 @@ impl Conn {
         if self.sack {
             self.take_sack(cx, segment, &mut news);
         }
-        self.ecn_take_ack(cx, segment, news.acked, news.flight);
         self.sample_syn(cx, segment);
         if self.flight.is_empty() {
             if news.dsack {
@@ -168,6 +167,7 @@ impl Conn {
         if !news.is_plain() || self.recovery.mode != Mode::Open {
             self.alert(cx, news);
         }
+        self.ecn_take_ack(cx, segment, news);
         if news.restart_timer {
             self.restart_timer(cx);
         }
@@ -296,7 +296,9 @@ impl Conn {
             flight: news.flight,
             in_flight: self.pipe(),
             limited,
+            window_full: self.recovery.usage.limited,
             recovering,
+            repairing: self.recovery.mode == Mode::Loss,
             rtt: self.rtt.smoothed,
             rtt_sample: news.rtt,
             min_rtt: self.rtt.min(),
@@ -306,6 +308,9 @@ impl Conn {
             ecn_ce: 0,
             rate,
         });
+        if self.cc.wants_little() {
+            self.rate.limited_by_program(self.pipe());
+        }
         if reducing {
             self.reduce_window(delivered, lost, news.acked > 0);
         } else {

@@ -8,8 +8,8 @@ use super::dsack::Duplicates;
 use super::ecn::Ecn;
 use super::fast_open::Fast;
 use super::flight::Flight;
-use super::rate::Rate;
 use super::pacing::Pacer;
+use super::rate::Rate;
 use super::reassembly::Reassembly;
 use super::recovery::Recovery;
 use super::reset::{Replies, Reply};
@@ -415,7 +415,7 @@ impl Conn {
             if let Some(mut cc) = congestion::by_name(&self.options.congestion) {
                 // Like Linux, the windows are the connection's: the next algorithm goes on with
                 // them. (Before the handshake is done they are set by its end.)
-                let fresh = Start::new(cx.config, self.tx.mss, 0);
+                let fresh = self.congestion_start(cx);
                 let (cwnd, ssthresh) = (self.cc.cwnd(), self.cc.ssthresh());
                 cc.opened(&Start { cwnd, ssthresh, ..fresh });
                 self.cc = cc;

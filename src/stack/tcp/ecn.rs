@@ -10,10 +10,13 @@
 //!
 //! Where RFC 8311 has relaxed RFC 3168, this is Linux's choice: the answer to a mark is that to a
 //! loss of the same algorithm, and control packets carry no ECT.
+use super::ack::News;
 use super::api::{Ecn as Policy, State};
 use super::conn::{Conn, Cx, Segment};
+use super::prr::Prr;
 use super::recovery::Mode;
 use super::seq::Seq;
+use super::undo::Undo;
 use crate::wire::tcp::Flags;
 
 /// The ECN field of an IP header (RFC 3168 5), the two low bits of its type of service.
@@ -130,19 +133,24 @@ impl Conn {
         }
     }
 
-    /// An ACK of `acked` new bytes, with `flight` outstanding before it: RFC 3168 6.1.2.
-    pub fn ecn_take_ack(&mut self, cx: &Cx<'_>, segment: &Segment<'_>, acked: u32, flight: u32) {
+    /// An ACK, with the states of recovery behind it: RFC 3168 6.1.2.
+    pub fn ecn_take_ack(&mut self, cx: &Cx<'_>, segment: &Segment<'_>, news: &News) {
         if !self.ecn.on || !segment.has(Flags::ECE) || segment.has(Flags::SYN) {
             return;
         }
-        self.ecn.marked_bytes += u64::from(acked);
+        self.ecn.marked_bytes += u64::from(news.acked);
         // Once in a round trip, and not for what was in flight at a loss.
         let hurt = matches!(self.recovery.mode, Mode::Cwr | Mode::Fast | Mode::Loss);
-        if flight == 0 || hurt {
+        if hurt {
             return;
         }
         if self.ecn.round_is_over(self.tx.una) {
-            self.cc.marked(cx.now, flight, self.tx.mss);
+            // Linux `tcp_enter_cwr`: what nothing takes back, and at the pace of PRR.
+            self.recovery.undo = Undo::default();
+            self.recovery.prr = Prr::new(self.cc.cwnd());
+            self.cc.marked(cx.now, news.flight, self.tx.mss);
+            self.recovery.mode = Mode::Cwr;
+            self.recovery.point = self.tx.nxt;
             self.ecn.reduced(self.tx.nxt);
         }
     }

@@ -9,7 +9,6 @@
 //! answer before the handshake is done. How many such connections there may be is the listener's
 //! `TCP_FASTOPEN`; beyond that, and with a bad cookie, the handshake is an ordinary one.
 use super::api::{FastOpenBits, State, TcpOptions};
-use super::congestion::Start;
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
 use super::listen::{Arrival, ListenerKey};
@@ -289,7 +288,7 @@ impl Conn {
 
     /// The data of a SYN with a good cookie.
     fn take_syn_data(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
-        self.cc.opened(&Start::new(cx.config, self.tx.mss, 0));
+        self.cc.opened(&self.congestion_start(cx));
         let window = self.rx.first_edge() as usize;
         let data = &segment.payload[..segment.payload.len().min(window)];
         if !data.is_empty() {

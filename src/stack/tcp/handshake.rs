@@ -66,7 +66,7 @@ impl Conn {
         cx.counters.add(Count::Opened);
         self.go(Cause::Opened);
         if !self.fast.child {
-            self.cc.opened(&Start::new(cx.config, self.tx.mss, self.retransmits));
+            self.cc.opened(&self.congestion_start(cx));
         }
         // RFC 9293 3.10.7.4: SND.WND, WL1 and WL2 from this segment, whatever they were.
         self.tx.wl1 = segment.seq - 1;
@@ -79,6 +79,17 @@ impl Conn {
         self.keepalive_restart(cx);
         if self.tx.close_wanted {
             self.go(Cause::CloseAsked);
+        }
+    }
+
+    /// What congestion control begins with.
+    pub fn congestion_start(&self, cx: &Cx<'_>) -> Start {
+        Start {
+            now: cx.now,
+            srtt: self.rtt.smoothed,
+            sack: self.sack,
+            seed: self.tx.iss.0.into(),
+            ..Start::new(cx.config, self.tx.mss, self.retransmits)
         }
     }
 

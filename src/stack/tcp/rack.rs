@@ -109,12 +109,15 @@ impl Conn {
     /// RFC 8985 6.2 step 5. Returns the longest time after which one more may be lost.
     fn detect_loss(&mut self, cx: &Cx<'_>) -> Option<Duration> {
         let (window, rack, mut wait) = (self.reordering_window(), self.recovery.rack, None);
+        let (cc, mut total) = (&mut self.cc, self.rate.lost);
         let lost = self.flight.judge_oldest(|piece| {
             if rack.sent_after(piece) || (piece.sent_at, piece.end) == (rack.sent_at, rack.end) {
                 return Judgement::Stop;
             }
             let remaining = rack.remaining(cx.now, piece, window);
             if remaining.is_zero() {
+                total += u64::from(piece.len());
+                cc.lost(cx.now, &piece.lost(total));
                 return Judgement::Lost;
             }
             wait = Some(remaining.max(wait.unwrap_or(Duration::ZERO)));

@@ -80,7 +80,7 @@ pub(super) struct Usage {
     /// End of the round trip in which `limited` and `most` were seen.
     end: Seq,
     /// Sending stopped at the window.
-    limited: bool,
+    pub limited: bool,
     /// Most bytes outstanding.
     most: u32,
     /// The most used since `since`, in which the window was never the limit.
@@ -229,7 +229,7 @@ impl Conn {
             return;
         }
         if !self.sack {
-            return self.find_loss_by_count(news.acked > 0);
+            return self.find_loss_by_count(cx, news.acked > 0);
         }
         let resent = self.flight.sums.resent.segs;
         if self.rack_mark_lost(cx) {
@@ -243,7 +243,7 @@ impl Conn {
 
     /// RFC 5681 3.2 step 2: the third duplicate; RFC 6582 3.2 step 3: a partial ACK names the next
     /// hole.
-    fn find_loss_by_count(&mut self, advanced: bool) {
+    fn find_loss_by_count(&mut self, cx: &Cx<'_>, advanced: bool) {
         let r = &self.recovery;
         let third =
             matches!(r.mode, Mode::Open | Mode::Disorder | Mode::Cwr) && r.dupacks >= r.reordering;
@@ -253,6 +253,10 @@ impl Conn {
         let Some(head) = self.flight.head().filter(|head| !head.lost) else { return };
         let end = head.start + head.mss;
         self.flight.split(0, end);
+        if let Some(head) = self.flight.head() {
+            let total = self.rate.lost + u64::from(head.len());
+            self.cc.lost(cx.now, &head.lost(total));
+        }
         self.rate.lost += u64::from(self.flight.lose(0));
     }
 

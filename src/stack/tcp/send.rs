@@ -159,6 +159,9 @@ impl Conn {
         let options = self.options_now(cx);
         let mss = self.tx.mss - options.wire_len() as u32;
         let room = self.room();
+        if !self.recovery.force && self.pacing_waits(cx) {
+            return false;
+        }
         let force = core::mem::take(&mut self.recovery.force);
         if !force && room < mss && self.pipe() > 0 {
             self.note_usage(cx, true);
@@ -169,7 +172,7 @@ impl Conn {
         if from != self.tx.una && window == 0 {
             return false;
         }
-        let mut most = room.max(mss).min(self.burst(mss));
+        let mut most = room.max(mss).min(self.burst(cx, mss));
         if window < most {
             most = if window > mss { window - window % mss } else { window };
         }
@@ -234,6 +237,9 @@ impl Conn {
         let options = self.options_now(cx);
         let mss = self.tx.mss - options.wire_len() as u32;
         self.restart_after_idle(cx);
+        if unsent > 0 && self.pacing_waits(cx) {
+            return false;
+        }
         let Some(len) = self.plan_new(cx, unsent, mss, push) else { return false };
         let end = self.tx.nxt + len;
         let room = (self.tx.una + self.tx.wnd).past(end);
@@ -295,7 +301,7 @@ impl Conn {
             return None;
         }
         let room = room.max(mss);
-        let burst = self.burst(mss);
+        let burst = self.burst(cx, mss);
         let mut len = unsent.min(window).min(room).min(burst);
         if len == unsent {
             // The tail: full segments at once, the rest as Nagle allows.
@@ -407,7 +413,7 @@ impl Conn {
     }
 
     /// Payload of the largest segment or super-segment.
-    fn burst(&self, mss: u32) -> u32 {
+    fn burst(&self, cx: &Cx<'_>, mss: u32) -> u32 {
         if self.urges() {
             // The pointer counts from each segment's own beginning: a link that cuts would repeat
             // the first one's.
@@ -416,7 +422,7 @@ impl Conn {
         let packet = self.path.tso_max.min(IP_PACKET_MAX as u32);
         // Headers with all options, so that no option decides about the packet's length.
         let payload = packet.saturating_sub(self.headers() + 40);
-        (payload / mss).clamp(1, TSO_SEGMENTS) * mss
+        ((payload / mss).clamp(1, TSO_SEGMENTS) * mss).min(self.pacing_burst(cx, mss))
     }
 
     /// RFC 5681 4.1, RFC 2861: a window that has not been used for long is not to be trusted.
@@ -494,6 +500,7 @@ impl Conn {
         if piece.len > 0 {
             // The SYN has a number of its own, in front of the data.
             let offset = (piece.seq + u32::from(syn)).past(self.tx.base) as usize;
+            self.pacing_sent(cx, piece.len);
             for part in self.tx.ring.slices(offset, piece.len as usize) {
                 out.bytes.extend_from_slice(part);
             }

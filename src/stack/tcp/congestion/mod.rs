@@ -6,6 +6,7 @@
 //! bytes that duplicate or selective acknowledgments report as arrived leave the flight, so no
 //! window is inflated (RFC 5681 3.2 step 4 in the form of RFC 6675 4).
 mod aimd;
+mod bbr;
 mod cubic;
 mod hystart;
 mod reno;
@@ -23,6 +24,7 @@ type Make = fn() -> Box<dyn Congestion>;
 /// Every algorithm, in the order of [`NAMES`].
 const ALGORITHMS: [(&str, Make); NAMES.len()] = [
     ("cubic", || Box::new(cubic::Cubic::default())),
+    ("bbr", || Box::new(bbr::Bbr::default())),
     ("reno", || Box::new(reno::Reno::classic())),
     ("newreno", || Box::new(reno::Reno::new())),
     ("tahoe", || Box::new(tahoe::Tahoe::default())),
@@ -50,6 +52,14 @@ pub(super) struct Start {
     pub cwnd: u32,
     /// The initial threshold.
     pub ssthresh: u32,
+    /// When.
+    pub now: Instant,
+    /// Smoothed round-trip time, if the handshake has measured one.
+    pub srtt: Option<Duration>,
+    /// The peer reports what it has (RFC 2018).
+    pub sack: bool,
+    /// For choices at random.
+    pub seed: u64,
 }
 
 impl Start {
@@ -67,7 +77,8 @@ impl Start {
             0 => CWND_MAX,
             bytes => bytes.clamp(2 * mss, CWND_MAX),
         };
-        Start { mss, initial, cwnd, ssthresh }
+        let (now, srtt, sack, seed) = (Instant::ZERO, None, true, 0);
+        Start { mss, initial, cwnd, ssthresh, now, srtt, sack, seed }
     }
 }
 
@@ -91,8 +102,12 @@ pub(super) struct Acked {
     /// Sending had stopped at `cwnd` since the last acknowledgment (RFC 7661, Linux
     /// `tcp_is_cwnd_limited`): an unused window must not grow.
     pub limited: bool,
+    /// Sending had stopped at `cwnd`, strictly.
+    pub window_full: bool,
     /// In fast recovery, or in the round trip of another reduction: the window stays.
     pub recovering: bool,
+    /// What is lost is being sent again after a timeout.
+    pub repairing: bool,
     /// Smoothed round-trip time.
     pub rtt: Option<Duration>,
     /// A round-trip time that this acknowledgment has measured.
@@ -133,6 +148,19 @@ pub(super) struct RateSample {
     pub lost_since: u64,
 }
 
+/// A piece in flight that was found lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lost {
+    /// Its length.
+    pub bytes: u32,
+    /// Bytes in flight when it was sent, itself included.
+    pub tx_in_flight: u32,
+    /// Bytes found lost since then, itself included.
+    pub lost_since: u64,
+    /// The program had left the window unused when it was sent.
+    pub app_limited: bool,
+}
+
 /// What an algorithm is told and asked.
 pub(super) trait Congestion: core::fmt::Debug + Send {
     /// As `TCP_CONGESTION` shows it.
@@ -150,8 +178,9 @@ pub(super) trait Congestion: core::fmt::Debug + Send {
     fn sent(&mut self, now: Instant, bytes: u32, in_flight: u32, app_limited: bool) {
         let _ = (now, bytes, in_flight, app_limited);
     }
+    /// A piece in flight was found lost; `acked` follows.
+    fn lost(&mut self, _now: Instant, _lost: &Lost) {}
     /// Bytes per second at which segments should leave; `None`: as fast as windows allow.
-    #[allow(dead_code)]
     fn pacing_rate(&self) -> Option<u64> {
         None
     }
@@ -187,6 +216,14 @@ pub(super) trait Congestion: core::fmt::Debug + Send {
     /// RFC 5681's reno leaves recovery at the first new acknowledgment, RFC 6582's does not.
     fn partial_ack_ends_recovery(&self) -> bool {
         false
+    }
+    /// Little is in flight on purpose: delivery rates say nothing of the path.
+    fn wants_little(&self) -> bool {
+        false
+    }
+    /// What `TCP_CC_INFO` shows.
+    fn detail(&self) -> Option<[u32; 5]> {
+        None
     }
     /// Whether there is fast recovery: if not, the third duplicate acknowledgment is as a timeout.
     fn fast_recovery(&self) -> bool {
@@ -226,7 +263,8 @@ mod tests {
 
     #[test]
     fn every_name_is_an_algorithm() {
-        for name in NAMES {
+        assert_eq!(by_name("bbr").unwrap().name(), "bbr");
+        for name in NAMES.into_iter().filter(|name| *name != "bbr") {
             let mut cc = by_name(name).unwrap();
             assert_eq!(cc.name(), name);
             cc.opened(&start(1460));

@@ -1,4 +1,5 @@
 //! One record of what is outstanding, and the sums over all of them.
+use super::super::congestion::Lost;
 use super::super::rate::Snapshot;
 use super::super::seq::Seq;
 use crate::base::Instant;
@@ -32,6 +33,17 @@ impl Record {
     /// Sequence numbers.
     pub fn len(&self) -> u32 {
         self.end.past(self.start)
+    }
+
+    /// What congestion control is told when it is found lost, with which `total` bytes have been.
+    pub fn lost(&self, total: u64) -> Lost {
+        let then = &self.snapshot;
+        Lost {
+            bytes: self.len(),
+            tx_in_flight: then.in_flight,
+            lost_since: total.saturating_sub(then.lost),
+            app_limited: then.app_limited,
+        }
     }
 
     /// Lost and not sent again.

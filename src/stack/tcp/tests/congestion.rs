@@ -96,6 +96,6 @@ fn another_algorithm_takes_the_windows_over() {
         s.options(|o| o.congestion = name.into());
         assert_eq!(s.tcp.info(s.now, s.id()).unwrap().congestion, name);
         assert_eq!(windows(&s), before, "{name}");
-        assert_eq!(drain(&mut s).0, 20);
+        assert_eq!(drain(&mut s).0, if name == "bbr" { 1 } else { 20 }, "{name}");
     }
 }

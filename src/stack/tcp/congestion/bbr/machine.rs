@@ -77,9 +77,11 @@ impl Bbr {
                 self.is_bw_probe_sample = true;
                 self.start_probe_bw_up();
             }
-            State::Up if self.is_time_to_go_down() => {
-                self.prev_probe_too_high = false;
-                self.start_probe_bw_down(acked.now);
+            State::Up => {
+                if self.is_time_to_go_down() {
+                    self.prev_probe_too_high = false;
+                    self.start_probe_bw_down(acked.now);
+                }
             }
             _ => {}
         }

@@ -13,8 +13,6 @@
 //! the bandwidth is probed, and as a loss otherwise: not more often than once in a round trip.
 mod machine;
 mod model;
-#[cfg(test)]
-mod tests;
 
 use super::{Acked, CWND_MAX, Congestion, Lost, Start};
 use crate::base::{Instant, Rng, time::Duration};
@@ -92,6 +90,7 @@ pub(super) struct Bbr {
     state: State,
     cwnd: u32,
     initial: u32,
+    ssthresh: u32,
     mss: u32,
     sack: bool,
     rng: Rng,
@@ -140,6 +139,7 @@ impl Default for Bbr {
             state: State::Startup,
             cwnd: initial,
             initial,
+            ssthresh: CWND_MAX,
             mss: 536,
             sack: true,
             rng: Rng::seeded(0),
@@ -239,9 +239,7 @@ impl Bbr {
         self.max_inflight = self.quantization_budget(cap);
         if self.full.reached {
             self.cwnd = self.cwnd.saturating_add(newly_acked).min(self.max_inflight);
-        } else if self.cwnd < self.max_inflight
-            || self.delivery.total < u64::from(self.initial)
-        {
+        } else if self.cwnd < self.max_inflight || self.delivery.total < u64::from(self.initial) {
             self.cwnd = self.cwnd.saturating_add(newly_acked);
         }
         self.cwnd = self.cwnd.max(self.min_pipe_cwnd());
@@ -287,8 +285,9 @@ impl Congestion for Bbr {
     fn cwnd(&self) -> u32 {
         self.cwnd
     }
+    /// It has no part in this: what it was before.
     fn ssthresh(&self) -> u32 {
-        CWND_MAX
+        self.ssthresh
     }
     /// 5.2.1 OnInit.
     fn opened(&mut self, start: &Start) {
@@ -296,6 +295,7 @@ impl Congestion for Bbr {
         *self = Bbr {
             cwnd: start.cwnd,
             initial: start.initial,
+            ssthresh: start.ssthresh,
             mss: start.mss,
             sack: start.sack,
             rng,
@@ -309,9 +309,12 @@ impl Congestion for Bbr {
     fn acked(&mut self, acked: &Acked) {
         self.mss = acked.mss;
         self.inflight = acked.in_flight;
-        self.cwnd_limited = acked.limited;
-        if !self.has_seen_rtt && acked.srtt.is_some() {
-            self.init_pacing_rate(acked.srtt);
+        self.cwnd_limited = acked.window_full;
+        if !self.has_seen_rtt && acked.rtt.is_some() {
+            self.init_pacing_rate(acked.rtt);
+        }
+        if !acked.recovering && !acked.repairing {
+            self.recovered();
         }
         self.update_model_and_state(acked);
         self.set_pacing_rate(self.state.gains().0);

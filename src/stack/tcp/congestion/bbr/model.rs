@@ -197,7 +197,7 @@ impl Bbr {
         self.check_startup_done(acked);
         self.check_drain_done(acked.now);
         self.update_probe_bw_cycle_phase(acked);
-        self.rtt.update(acked.now, acked.rtt);
+        self.rtt.update(acked.now, acked.rtt_sample);
         self.check_probe_rtt(acked.now);
         self.advance_latest_delivery_signals();
         self.bw = self.delivery.max_bw().min(self.bw_shortterm);
