@@ -201,6 +201,7 @@ mod tests {
         Route { prefix, via: None, interface: IfIndex(interface), metric }
     }
 
+    /// RFC 1122 3.3.1: the longest prefix decides, then the metric.
     #[test]
     fn longest_prefix_then_metric_then_first() {
         let mut routes = Routes::default();

@@ -80,6 +80,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        /// RFC 826: as another implementation writes it.
         #[test]
         fn as_etherparse(reply: bool, sm: [u8; 6], si: [u8; 4], tm: [u8; 6], ti: [u8; 4]) {
             let ours = Packet {
@@ -106,6 +107,7 @@ mod tests {
         }
     }
 
+    /// RFC 826: other hardware is left alone.
     #[test]
     fn other_hardware_is_unsupported() {
         let mut bytes = [0u8; LEN];

@@ -108,6 +108,7 @@ mod tests {
         !(sum as u16)
     }
 
+    /// RFC 1071 3: the example.
     #[test]
     fn rfc_1071_example() {
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
@@ -133,6 +134,7 @@ mod tests {
             prop_assert_eq!(Sum::ZERO.bytes(a).bytes(b).finish(), of(&bytes));
         }
 
+        /// RFC 1624 3: an update gives what computing anew gives.
         #[test]
         fn update_is_recomputation(
             mut bytes in prop::collection::vec(any::<u8>(), 4..60), new: u16,

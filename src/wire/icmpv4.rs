@@ -88,6 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        /// RFC 792: echo.
         #[test]
         fn echo_as_etherparse(id: u16, seq: u16, body: Vec<u8>) {
             let echo = Icmpv4Type::EchoRequest(IcmpEchoHeader { id, seq });
@@ -102,6 +103,7 @@ mod tests {
             prop_assert_eq!(out, bytes);
         }
 
+        /// RFC 792, RFC 1191 4: fragmentation needed, with the next hop's MTU.
         #[test]
         fn too_big_as_etherparse(mtu: u16, body: Vec<u8>) {
             let needed = DestUnreachableHeader::FragmentationNeeded { next_hop_mtu: mtu };
@@ -123,6 +125,7 @@ mod tests {
         }
     }
 
+    /// RFC 792: the checksum.
     #[test]
     fn damage_is_seen() {
         let mut out = Vec::new();

@@ -109,6 +109,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        /// RFC 4443 4.1: echo.
         #[test]
         fn echo_as_etherparse(src: [u8; 16], dst: [u8; 16], id: u16, seq: u16, body: Vec<u8>) {
             let echo = Icmpv6Type::EchoRequest(IcmpEchoHeader { id, seq });
@@ -123,6 +124,7 @@ mod tests {
             prop_assert_eq!(out, bytes);
         }
 
+        /// RFC 4443 3.2: packet too big.
         #[test]
         fn too_big_as_etherparse(src: [u8; 16], dst: [u8; 16], mtu: u32, body: Vec<u8>) {
             let kind = Icmpv6Type::PacketTooBig { mtu };

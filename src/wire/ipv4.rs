@@ -210,6 +210,7 @@ mod tests {
     }
 
     proptest! {
+        /// RFC 791 3.1: the header, as another implementation writes it.
         #[test]
         fn as_etherparse(
             ours in header(), words in 0usize..=10,
@@ -257,6 +258,7 @@ mod tests {
             let _ = Options::new(&bytes).count();
         }
 
+        /// RFC 791 3.1: the header's checksum.
         #[test]
         fn a_flipped_bit_is_seen(ours in header(), bit in 0usize..160) {
             let mut bytes = ours.to_bytes();
@@ -265,6 +267,7 @@ mod tests {
         }
     }
 
+    /// RFC 791 3.1: options.
     #[test]
     fn options_one_by_one() {
         let bytes = [1, 7, 3, 4, 1, 131, 3, 4, 0, 99, 99];

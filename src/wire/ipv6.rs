@@ -214,6 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        /// RFC 8200 3: the header, as another implementation writes it.
         #[test]
         fn as_etherparse(
             traffic_class: u8, label in 0u32..0x10_0000, next_header: u8, hop_limit: u8,
@@ -250,6 +251,7 @@ mod tests {
             prop_assert_eq!(Fragment::parse(&theirs), Ok((ours, &[][..])));
         }
 
+        /// RFC 8200 4.3, 4.4 and 4.6: extension headers.
         #[test]
         fn extension_as_etherparse(next_header: u8, units in 0usize..20, rest: Vec<u8>) {
             let body = vec![7; 6 + units * 8];
@@ -270,6 +272,7 @@ mod tests {
         }
     }
 
+    /// RFC 8200 4.2: options, and what to do about unknown ones.
     #[test]
     fn options_one_by_one() {
         let body = [0, 1, 2, 0, 0, 5, 2, 0, 0, 0xc3, 1, 9];

@@ -353,6 +353,7 @@ mod tests {
         assert_eq!(TcpHeader::parse(&bytes), Ok((full(), &b"hello"[..])));
     }
 
+    /// RFC 9293 3.1: the header.
     #[test]
     fn another_implementation_reads_what_we_emit() {
         let mut bytes = Vec::new();
@@ -367,6 +368,7 @@ mod tests {
         assert!(options.contains(&Timestamp(1, 2)));
     }
 
+    /// RFC 2018 3: three blocks beside timestamps.
     #[test]
     fn three_sack_blocks_fit_beside_timestamps() {
         let mut options = Options { timestamps: Some((9, 8)), ..Options::default() };
@@ -380,6 +382,7 @@ mod tests {
         assert_eq!(back.options.sack_blocks(), &[(0, 5), (10, 15), (20, 25)]);
     }
 
+    /// RFC 9293 3.1 and 3.2: options.
     #[test]
     fn options_of_any_order_and_unknown_kinds() {
         let options = Options::parse(&[254, 6, 1, 2, 3, 4, 3, 3, 9, 1, 2, 4, 5, 180, 4, 2, 0, 99]);
@@ -414,6 +417,7 @@ mod tests {
         }
     }
 
+    /// RFC 9293 3.1: the data offset.
     #[test]
     fn data_offset_out_of_range() {
         let mut bytes = [0u8; 24];

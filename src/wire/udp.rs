@@ -74,6 +74,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        /// RFC 768: as another implementation writes it.
         #[test]
         fn as_etherparse(
             src_port: u16, dst_port: u16, src: [u8; 4], dst: [u8; 4],
@@ -94,6 +95,7 @@ mod tests {
             prop_assert_eq!(Header::parse(&padded), Ok((ours, &payload[..])));
         }
 
+        /// RFC 768, RFC 8200 8.1: over IPv6, with a checksum.
         #[test]
         fn as_etherparse_v6(
             src: [u8; 16], dst: [u8; 16], payload in prop::collection::vec(any::<u8>(), 0..200),
@@ -115,6 +117,7 @@ mod tests {
         }
     }
 
+    /// RFC 768, RFC 1122 4.1.3.4, RFC 8200 8.1: no checksum.
     #[test]
     fn no_checksum_is_for_ipv4_only() {
         let header = Header { src_port: 1, dst_port: 2, len: 8, checksum: 0 };

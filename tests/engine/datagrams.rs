@@ -97,6 +97,7 @@ fn a_burst_larger_than_the_kernels_queue_arrives_in_order() {
     assert!(got.is_sorted());
 }
 
+/// RFC 1122 4.1.3.3: errors reach the program.
 #[test]
 fn an_icmp_error_reaches_the_connected_socket() {
     let mut rig = Rig::new();

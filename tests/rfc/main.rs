@@ -7,8 +7,6 @@ use cite::{Rule, citations};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use syn::spanned::Spanned;
-use syn::visit::{self, Visit};
 
 /// The page.
 const PAGE: &str = "docs/RFC.md";
@@ -41,22 +39,21 @@ fn rust_files(folder: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-/// Finds the tests of a file and the lines that each of them takes, comments above included.
-#[derive(Default)]
-struct Tests {
-    found: Vec<(String, usize, usize)>,
-}
-
-impl<'ast> Visit<'ast> for Tests {
-    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
-        if function.attrs.iter().any(|a| a.path().is_ident("test")) {
-            let first = function.attrs.iter().map(|a| a.span().start().line).min();
-            let from = first.unwrap_or(function.sig.span().start().line);
-            let to = function.block.span().end().line;
-            self.found.push((function.sig.ident.to_string(), from, to));
-        }
-        visit::visit_item_fn(self, function);
+/// The tests of a file, those in macros included: name, and the lines that each takes, from its
+/// comment to its end.
+fn tests(lines: &[&str]) -> Vec<(String, std::ops::Range<usize>)> {
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.trim() == "#[test]") {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let above = |l: &&&str| l.trim_start().starts_with("//") || l.trim_start().starts_with("#");
+        let from = at - lines[..at].iter().rev().take_while(above).count();
+        let name = lines[at..].iter().find_map(|l| l.trim_start().strip_prefix("fn "));
+        let name = name.unwrap_or_default().split('(').next().unwrap_or_default();
+        let closing = format!("{indent}}}");
+        let end = lines[at..].iter().position(|l| **l == closing).map_or(lines.len(), |n| at + n);
+        found.push((name.to_string(), from..end));
     }
+    found
 }
 
 /// Comments of a stretch of lines, without their slashes, as one text: citations may wrap.
@@ -83,15 +80,8 @@ fn cited() -> BTreeMap<Rule, BTreeSet<Test>> {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         let name = path.strip_prefix(root()).unwrap().display().to_string();
-        let mut tests = Tests::default();
-        let parsed = syn::parse_file(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        tests.visit_file(&parsed);
-        for (test, from, to) in tests.found {
-            let mut from = from - 1;
-            while from > 0 && lines[from - 1].trim_start().starts_with("//") {
-                from -= 1;
-            }
-            for rule in citations(&comments(&lines[from..to])) {
+        for (test, taken) in tests(&lines) {
+            for rule in citations(&comments(&lines[taken])) {
                 out.entry(rule).or_default().insert((name.clone(), test.clone()));
             }
         }

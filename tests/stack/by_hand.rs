@@ -123,6 +123,7 @@ fn udp_datagram(src: &str, dst: &str, payload: &[u8]) -> Vec<u8> {
     [&header.to_bytes()[..], payload].concat()
 }
 
+/// RFC 792, RFC 1122 3.2.2.6: echo is answered.
 #[test]
 fn ping() {
     let mut lone = Lone::new();
@@ -138,6 +139,7 @@ fn ping() {
     }
 }
 
+/// RFC 1122 3.2.2.6 and 3.2.1.4: a long echo comes in fragments, and goes in fragments.
 #[test]
 fn ping_longer_than_a_frame() {
     let mut lone = Lone::new();
@@ -155,6 +157,7 @@ fn ping_longer_than_a_frame() {
     assert_eq!(sent.len(), 3);
 }
 
+/// RFC 4443 4.1: echo is answered.
 #[test]
 fn ping6() {
     let mut lone = Lone::new();
@@ -172,6 +175,7 @@ fn ping6() {
     }
 }
 
+/// RFC 826, RFC 5227 2.3: ours, and as announcements.
 #[test]
 fn arp_is_answered_for_our_addresses_only() {
     let mut lone = Lone::new();
@@ -197,6 +201,7 @@ fn arp_is_answered_for_our_addresses_only() {
     assert_eq!(lone.stack.neighbors().len(), 2);
 }
 
+/// RFC 4861 7.1.1, 7.1.2, 7.2.3 and 7.2.5: what is valid, and what is answered.
 #[test]
 fn neighbor_discovery_by_the_rules() {
     let mut lone = Lone::new();
@@ -218,6 +223,7 @@ fn neighbor_discovery_by_the_rules() {
     assert!(lone.answer(&solicitation(PEER6, "fd00::5".parse().unwrap())).is_empty());
 }
 
+/// RFC 1122 3.2.1.3, 4.2.3.10, RFC 9293 3.9.2.3: addresses that cannot be.
 #[test]
 fn what_cannot_be_true_is_dropped() {
     let mut lone = Lone::new();
@@ -264,6 +270,7 @@ fn a_frame_padded_to_60_bytes() {
     assert_eq!((&datagram.payload[..], datagram.quote.len()), (&b"x"[..], 28));
 }
 
+/// RFC 4443 3.4, RFC 1122 3.2.2.1: an unknown protocol.
 #[test]
 fn unknown_protocols_are_reported_unless_to_many() {
     let mut lone = Lone::new();
@@ -282,6 +289,7 @@ fn unknown_protocols_are_reported_unless_to_many() {
     assert_eq!(quote.len(), 44);
 }
 
+/// RFC 1122 3.2.2, RFC 4443 2.4: about what no error may be sent.
 #[test]
 fn no_error_about_an_error() {
     let mut lone = Lone::new();
@@ -295,6 +303,7 @@ fn no_error_about_an_error() {
     lone.dropped(&v4(PEER4, US4, protocol::ICMP, &message), "drop_icmp_strange");
 }
 
+/// RFC 8200 4.1, 4.2 and 4.3, RFC 6946 4: in any order, and atomic fragments.
 #[test]
 fn extension_headers() {
     let mut lone = Lone::new();
@@ -333,6 +342,7 @@ fn extension_headers() {
     lone.dropped(&v6(PEER6, US6, protocol::DESTINATION, 64, &chain), "drop_ip_options");
 }
 
+/// RFC 1122 3.2.1.8, RFC 8200 4.4, RFC 5095 3: source routes are not for us.
 #[test]
 fn source_routes_and_bad_options() {
     let mut lone = Lone::new();
@@ -358,6 +368,7 @@ fn source_routes_and_bad_options() {
     }
 }
 
+/// RFC 1191 3 and 6.3, RFC 8201 4 and 5.3: path MTU.
 #[test]
 fn path_mtu_is_learned_and_forgotten() {
     let mut lone = Lone::new();

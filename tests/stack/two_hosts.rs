@@ -10,6 +10,7 @@ fn states(stack: &Stack) -> Vec<(String, Option<MacAddr>, &'static str)> {
     stack.neighbors().into_iter().map(|n| (n.address.to_string(), n.mac, n.state)).collect()
 }
 
+/// RFC 768, RFC 826, RFC 4861 7.2.2 and 7.2.3: neighbours are found, and datagrams go.
 #[test]
 fn udp_both_ways_after_arp_and_nd() {
     for (a, b) in [("10.0.0.1:5000", "10.0.0.2:6000"), ("[fd00::1]:5000", "[fd00::2]:6000")] {
@@ -28,6 +29,7 @@ fn udp_both_ways_after_arp_and_nd() {
     }
 }
 
+/// RFC 6724 5, RFC 1122 3.3.4.2: source addresses.
 #[test]
 fn the_source_is_chosen() {
     let mut world = World::ethernet();
@@ -40,6 +42,7 @@ fn the_source_is_chosen() {
     assert_eq!(world.datagram(1).tuple.remote.ip(), ip("fe80::ff:fe00:1"));
 }
 
+/// RFC 791 3.2, RFC 8200 4.5 and 5: 65,507 bytes.
 #[test]
 fn largest_datagrams_in_fragments() {
     for (a, b, len) in [
@@ -62,6 +65,7 @@ fn largest_datagrams_in_fragments() {
     }
 }
 
+/// RFC 4443 3.3, RFC 1122 3.2.1.4: reassembly time exceeded.
 #[test]
 fn fragments_are_lost_and_the_sender_is_told() {
     let mut world = World::ethernet();
@@ -92,6 +96,7 @@ fn fragments_are_lost_and_the_sender_is_told() {
     assert_eq!(counter(&world.stacks[1], "drop_fragment_timeout"), 1);
 }
 
+/// RFC 1122 4.1.3.1 and 4.1.3.3, RFC 4443 3.1: port unreachable.
 #[test]
 fn refused_datagrams() {
     for (a, b) in [("10.0.0.1:5000", "10.0.0.2:6000"), ("[fd00::1]:5000", "[fd00::2]:6000")] {
@@ -109,6 +114,7 @@ fn refused_datagrams() {
     }
 }
 
+/// RFC 4443 2.4, RFC 1122 3.2.2.1: and not without limit.
 #[test]
 fn refusals_are_rate_limited() {
     let mut world = World::ethernet();
@@ -124,6 +130,7 @@ fn refusals_are_rate_limited() {
     assert_eq!(counter(&world.stacks[1], "icmp_errors_limited"), 450);
 }
 
+/// RFC 4861 7.2.2, RFC 1122 3.2.2.1: nobody answers.
 #[test]
 fn a_neighbor_that_is_not_there() {
     for (a, b) in [("10.0.0.1:5000", "10.0.0.9:6000"), ("[fd00::1]:5000", "[fd00::9]:6000")] {
@@ -140,6 +147,7 @@ fn a_neighbor_that_is_not_there() {
     }
 }
 
+/// RFC 1122 3.3.1 and 3.2.1.3: no way, or no such address of ours.
 #[test]
 fn no_route_and_wrong_sources() {
     let mut world = World::ethernet();
@@ -159,6 +167,7 @@ fn no_route_and_wrong_sources() {
 
 /// RFC 1112 7.2, RFC 922 6: broadcasts, and what goes to a group that was joined, is taken; no
 /// error answers it (RFC 1122 3.2.2).
+/// RFC 1122 3.3.6: broadcasts.
 #[test]
 fn broadcast_and_multicast() {
     let mut world = World::ethernet();
@@ -206,6 +215,7 @@ fn to_ourselves_without_a_wire() {
     assert_eq!(ours.count(), 0);
 }
 
+/// RFC 1122 3.3.1: through a router.
 #[test]
 fn through_a_gateway() {
     let mut a = ethernet(1, &["10.0.0.1/24", "fd00::1/64"]);
@@ -227,6 +237,7 @@ fn through_a_gateway() {
     assert_eq!(known, ["10.0.0.2", "fd00::2"]);
 }
 
+/// RFC 4861 7.2.6: an unsolicited advertisement.
 #[test]
 fn a_neighbor_that_moves_is_followed() {
     let mut world = World::ethernet();
@@ -246,6 +257,7 @@ fn a_neighbor_that_moves_is_followed() {
     assert_eq!(world.events[1].len(), 2);
 }
 
+/// RFC 4861 7.3: unreachability is detected.
 #[test]
 fn a_neighbor_that_dies_is_noticed() {
     let mut world = World::ethernet();

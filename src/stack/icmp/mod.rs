@@ -255,6 +255,7 @@ fn is_icmp_error(packet: &Received<'_>) -> bool {
 mod tests {
     use super::*;
 
+    /// RFC 4443 2.4 (f), RFC 1122 3.2.2: errors are limited in number.
     #[test]
     fn the_rate_is_limited() {
         let mut limit = RateLimit::default();

@@ -74,6 +74,7 @@ mod tests {
         IpAddr::from([10, 0, (n >> 8) as u8, n as u8])
     }
 
+    /// RFC 1191 6.3, RFC 8201 5.3: what was learned is forgotten after a while.
     #[test]
     fn narrows_and_forgets() {
         let mut mtus = PathMtus::default();
@@ -89,6 +90,8 @@ mod tests {
         assert_eq!(mtus.0.len(), PATH_MTUS);
     }
 
+    /// RFC 1191 3 and 5, RFC 8201 4: no report makes packets absurdly small; old routers tell no
+    /// size.
     #[test]
     fn reports_are_made_plausible() {
         assert_eq!(reported_v4(0, 1500), 1492);

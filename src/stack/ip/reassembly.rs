@@ -287,6 +287,7 @@ mod tests {
     }
 
     proptest! {
+        /// RFC 791 3.2, RFC 815 3, RFC 8200 4.5: fragments in any order, some of them twice.
         #[test]
         fn any_order_with_duplicates(
             data in prop::collection::vec(any::<u8>(), 1..3000), units in 4usize..40, seed: u64,
@@ -316,6 +317,7 @@ mod tests {
             prop_assert_eq!((table.bytes, table.datagrams.len()), (0, 0));
         }
 
+        /// RFC 1122 3.2.1.4: memory is bounded, whatever comes.
         #[test]
         fn any_fragments_stay_within_limits(
             all in prop::collection::vec(
@@ -334,6 +336,7 @@ mod tests {
         }
     }
 
+    /// RFC 5722 4: an overlap ends the whole datagram.
     #[test]
     fn overlap_kills_the_datagram() {
         let mut table = Reassembly::default();
@@ -353,6 +356,7 @@ mod tests {
         assert!(matches!(table.insert(later, &fragment(1, 0, true, &[1; 16])), Fate::Kept));
     }
 
+    /// RFC 5722 4: so does a fragment that comes again with other bytes.
     #[test]
     fn same_place_other_bytes_is_an_overlap() {
         let mut table = Reassembly::default();
@@ -361,6 +365,7 @@ mod tests {
         assert!(matches!(fate, Fate::Dropped(Count::FragmentOverlap)));
     }
 
+    /// RFC 815 3: only one fragment can be the last.
     #[test]
     fn two_ends_or_bytes_behind_the_end() {
         for (offset, more, len) in [(24, false, 8), (32, true, 8), (8, false, 4)] {
@@ -372,6 +377,8 @@ mod tests {
         }
     }
 
+    /// RFC 8200 4.5: no fragment reaches beyond 65,535 bytes, and all but the last have whole
+    /// units.
     #[test]
     fn impossible_bounds() {
         let mut table = Reassembly::default();

@@ -308,6 +308,7 @@ mod tests {
         table.iter(now).map(|(_, _, state)| state).collect()
     }
 
+    /// RFC 4861 7.2.2: three solicitations, then the packets have failed.
     #[test]
     fn asked_three_times_then_failed() {
         let mut table = Neighbors::default();
@@ -324,6 +325,7 @@ mod tests {
         assert_eq!(table.deadline(), None);
     }
 
+    /// RFC 4861 7.3: reachable, stale, delay, probe.
     #[test]
     fn life_of_a_neighbor() {
         let mut table = Neighbors::default();
@@ -343,6 +345,7 @@ mod tests {
         assert!(table.due(at(100)).is_none());
     }
 
+    /// RFC 4861 7.2.5: what an advertisement may change.
     #[test]
     fn claims_by_the_rules() {
         let mut table = Neighbors::default();
@@ -357,6 +360,7 @@ mod tests {
         assert_eq!(table.lookup(at(1), ip(1), &mut frame(1)), Outcome::Send(OTHER));
     }
 
+    /// RFC 4861 7.2.2: a few packets wait for the answer.
     #[test]
     fn what_waits_is_bounded() {
         let mut table = Neighbors::default();

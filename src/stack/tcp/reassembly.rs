@@ -85,6 +85,7 @@ mod tests {
         options.sack_blocks().to_vec()
     }
 
+    /// RFC 2018 3 and 4: the first block has the latest segment.
     #[test]
     fn ranges_merge_and_the_latest_is_reported_first() {
         let mut r = Reassembly::default();

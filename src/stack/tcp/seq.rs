@@ -69,6 +69,7 @@ impl core::fmt::Debug for Seq {
 mod tests {
     use super::*;
 
+    /// RFC 9293 3.4: comparisons are modulo 2^32.
     #[test]
     fn comparisons_wrap() {
         let (a, b) = (Seq(u32::MAX - 1), Seq(3));

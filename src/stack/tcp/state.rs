@@ -81,6 +81,7 @@ impl State {
 mod tests {
     use super::*;
 
+    /// RFC 9293 3.3.2: the transitions of figure 5 and no others.
     #[test]
     fn every_transition_is_in_figure_5() {
         use State::*;

@@ -10,6 +10,7 @@ const FPA: crate::wire::tcp::Flags = crate::wire::tcp::Flags(0x19);
 const FA: crate::wire::tcp::Flags = crate::wire::tcp::Flags(0x11);
 
 /// RFC 9293 figure 12: we close first.
+/// RFC 9293 3.6, 3.10.4 and 3.10.8: close, and the TIME-WAIT timeout.
 #[test]
 fn active_close_goes_through_time_wait() {
     let mut s = Script::established();
@@ -63,6 +64,7 @@ fn passive_close_ends_in_last_ack() {
 }
 
 /// RFC 9293 figure 13.
+/// RFC 9293 3.6: both close at once.
 #[test]
 fn simultaneous_close() {
     let mut s = Script::established();
@@ -75,6 +77,7 @@ fn simultaneous_close() {
     s.expect_state(State::TimeWait);
 }
 
+/// RFC 9293 3.10.7.4, eighth: FIN and ACK in one segment.
 #[test]
 fn a_fin_that_acknowledges_ours_goes_straight_to_time_wait() {
     let mut s = Script::established();
@@ -85,6 +88,7 @@ fn a_fin_that_acknowledges_ours_goes_straight_to_time_wait() {
     s.expect(A, 2, 2, 0);
 }
 
+/// RFC 9293 3.10.4: CLOSE waits until all is segmentized; RFC 9293 3.6.
 #[test]
 fn the_fin_follows_everything_queued_and_is_sent_again() {
     let mut s = Script::established();
@@ -106,6 +110,7 @@ fn the_fin_follows_everything_queued_and_is_sent_again() {
     s.expect_state(State::FinWait2);
 }
 
+/// RFC 9293 3.10.7.4, eighth: a FIN beyond a gap is not taken yet.
 #[test]
 fn a_fin_behind_a_gap_waits() {
     let mut s = Script::established();
@@ -119,6 +124,7 @@ fn a_fin_behind_a_gap_waits() {
 }
 
 /// A reset at `rcv_nxt` ends the connection in every state (RFC 9293 3.10.7.4, second).
+/// RFC 9293 3.5.3: in every state.
 #[test]
 fn reset_in_every_state() {
     type Prepare = fn(&mut Script);
@@ -161,6 +167,7 @@ fn reset_in_every_state() {
     }
 }
 
+/// RFC 9293 3.5.3 and 3.10.3: RECEIVE gives what had come.
 #[test]
 fn what_arrived_before_a_reset_can_be_read() {
     let mut s = Script::established();
@@ -186,6 +193,7 @@ fn time_wait(mut s: Script) -> Script {
 }
 
 /// RFC 1337: a reset does not end TIME-WAIT; RFC 9293 3.10.7.4: a later SYN opens anew.
+/// RFC 1337 3: TIME-WAIT is not assassinated.
 #[test]
 fn time_wait_stands_resets_and_yields_to_a_new_syn() {
     let mut s = time_wait(Script::established());
@@ -203,6 +211,7 @@ fn time_wait_stands_resets_and_yields_to_a_new_syn() {
 }
 
 /// RFC 6191: with timestamps, the later timestamp decides, whatever the sequence number.
+/// RFC 6191 2: when a 4-tuple may be taken again.
 #[test]
 fn time_wait_yields_to_a_later_timestamp() {
     let config = TcpConfig { window_scaling: false, ..TcpConfig::default() };
@@ -221,6 +230,7 @@ fn time_wait_yields_to_a_later_timestamp() {
     assert_eq!(s.status().error, None);
 }
 
+/// RFC 6191 2: for connects of our own, after a second as on Linux.
 #[test]
 fn our_own_connect_may_reuse_time_wait_after_a_second() {
     let mut s = Script::with(TcpConfig::default());
@@ -274,6 +284,7 @@ fn data_for_an_orphan_resets() {
     assert_eq!(s.count("drop_data_after_release"), 1);
 }
 
+/// RFC 9293 3.8.3: nobody waits for ever for an orphan.
 #[test]
 fn an_orphan_gives_up_on_a_dead_peer() {
     let mut s = Script::established();
@@ -306,6 +317,7 @@ fn release_in_every_state_ends_without_events() {
     assert_eq!(s.tcp.poll_event(), None);
 }
 
+/// RFC 9293 3.10.5: ABORT.
 #[test]
 fn aborting_drops_everything() {
     let mut s = Script::established();

@@ -12,6 +12,7 @@ fn mss() -> Options {
 }
 
 /// RFC 9293 figure 6, with the options of RFC 7323 1.3 and 2018 2.
+/// RFC 9293 3.5 and 3.10.1, RFC 7323 3.2, RFC 2018 2: an active open.
 #[test]
 fn active_open_offers_and_takes_options() {
     let mut s = Script::with(TcpConfig::default());
@@ -44,6 +45,7 @@ fn active_open_offers_and_takes_options() {
     assert_eq!(info.snd_wnd, 50_000);
 }
 
+/// RFC 9293 3.7.1, RFC 1122 4.2.2.6: 536 bytes without an MSS option.
 #[test]
 fn a_peer_without_options_gets_the_defaults() {
     let mut s = Script::with(TcpConfig::default());
@@ -56,6 +58,7 @@ fn a_peer_without_options_gets_the_defaults() {
     assert_eq!((info.snd_mss, info.options), (536, 0));
 }
 
+/// RFC 9293 3.5 and 3.10.1: a passive open.
 #[test]
 fn passive_open_announces_the_connection_once() {
     let mut s = Script::plain();
@@ -93,6 +96,7 @@ fn listeners_wildcard_and_dual() {
 }
 
 /// RFC 9293 3.10.7.1.
+/// RFC 9293 3.5.2: group 1.
 #[test]
 fn nobody_listens_is_answered_by_reset() {
     let mut s = Script::plain();
@@ -120,6 +124,7 @@ fn a_listener_takes_only_syns() {
 }
 
 /// RFC 9293 figure 8 and 3.5: both SYNs cross.
+/// RFC 9293 3.5: a simultaneous open.
 #[test]
 fn simultaneous_open() {
     let mut s = Script::plain();
@@ -160,6 +165,7 @@ fn connect_to_oneself() {
     s.expect_state(State::TimeWait);
 }
 
+/// RFC 9293 3.5.3 and 3.10.7.3, second: a reset is believed if it acknowledges our SYN.
 #[test]
 fn a_reset_refuses_the_connection() {
     let mut s = Script::plain();
@@ -185,6 +191,7 @@ fn a_wrong_ack_in_syn_sent_is_refused() {
     s.expect_state(State::SynSent);
 }
 
+/// RFC 9293 3.8.1 and 3.8.3, RFC 1122 4.2.3.5: SYNs are repeated, and given up.
 #[test]
 fn syns_are_retried_and_time_out() {
     let mut s = Script::plain();
@@ -201,6 +208,7 @@ fn syns_are_retried_and_time_out() {
     assert_eq!(s.status().error, Some(NetError::TimedOut));
 }
 
+/// RFC 9293 3.8.3 and 3.10.8: the program may say how long.
 #[test]
 fn tcp_syncnt_and_user_timeout_end_the_handshake_sooner() {
     let mut s = Script::plain();
@@ -214,7 +222,7 @@ fn tcp_syncnt_and_user_timeout_end_the_handshake_sooner() {
     assert_eq!(s.status().error, Some(NetError::TimedOut));
 }
 
-/// RFC 1122 4.2.3.9, RFC 5927: hard while connecting, if it quotes our SYN.
+/// RFC 1122 4.2.3.9, RFC 9293 3.9.2.2, RFC 5927 4.1: hard while connecting, if it quotes our SYN.
 #[test]
 fn icmp_errors_end_a_connect() {
     let mut s = Script::plain();
@@ -245,6 +253,7 @@ fn a_lost_syn_ack_is_sent_again_and_given_up() {
     assert_eq!(s.tcp.poll_event(), None);
 }
 
+/// RFC 9293 3.5.1 and 3.10.7.4: SYN-RECEIVED.
 #[test]
 fn a_reset_or_bad_ack_in_syn_received() {
     let mut s = Script::plain();
@@ -260,6 +269,7 @@ fn a_reset_or_bad_ack_in_syn_received() {
 }
 
 /// RFC 4987: the number of half-open connections is limited; finishing one makes room.
+/// RFC 4987 3.2: a limited number of half-open connections.
 #[test]
 fn the_syn_queue_is_limited() {
     let mut s = Script::with(TcpConfig { syn_cookies: SynCookies::Off, ..plain_config() });
@@ -285,6 +295,7 @@ fn the_syn_queue_is_limited() {
     assert_eq!(isns.len(), 128);
 }
 
+/// RFC 9293 3.10.4: CLOSE in SYN-RECEIVED.
 #[test]
 fn a_close_before_the_handshake_is_done_waits_for_it() {
     let mut s = Script::plain();
@@ -296,6 +307,7 @@ fn a_close_before_the_handshake_is_done_waits_for_it() {
     s.expect_state(State::FinWait1);
 }
 
+/// RFC 9293 3.10.1: OPEN of a connection that exists is refused.
 #[test]
 fn stale_handles_and_used_tuples() {
     let mut s = Script::established();

@@ -1,6 +1,6 @@
 //! What arrives: acceptability, order, windows, ACKs owed, PAWS, blind attacks.
 use super::script::*;
-use crate::base::Instant;
+use crate::base::{Instant, time::Duration};
 use crate::stack::tcp::*;
 use crate::wire::tcp::{Flags, Options};
 
@@ -17,6 +17,7 @@ fn settled() -> Script {
     s
 }
 
+/// RFC 1122 4.2.3.2: an ACK for every second segment at least.
 #[test]
 fn the_first_segments_are_acknowledged_at_once_then_every_second_or_after_40_ms() {
     let mut s = settled();
@@ -58,6 +59,7 @@ fn out_of_order_data_is_kept_and_acknowledged_at_once() {
 }
 
 /// RFC 2018 4.
+/// RFC 2018 3: the option.
 #[test]
 fn sack_blocks_report_what_is_beyond_the_gap() {
     let o = Options { mss: Some(1000), sack_permitted: true, ..Options::default() };
@@ -99,6 +101,7 @@ fn unacceptable_segments() {
 }
 
 /// RFC 5961 4.2 and 5.2, with the limit of section 7.
+/// RFC 5961 7: and not too often.
 #[test]
 fn blind_syns_and_acks_are_challenged() {
     for (flags, seq, ack) in [(S, 161, 0), (S, 9999, 0), (S.with(A), 161, 1), (A, 161, 2)] {
@@ -120,7 +123,7 @@ fn blind_syns_and_acks_are_challenged() {
     assert_eq!(s.status().readable, 1);
 }
 
-/// RFC 7323 5.
+/// RFC 7323 5.3: an old timestamp drops the segment, but not a reset.
 #[test]
 fn paws_drops_what_is_older_than_the_last_timestamp() {
     let mut s = Script::with(TcpConfig { window_scaling: false, ..TcpConfig::default() });
@@ -136,6 +139,20 @@ fn paws_drops_what_is_older_than_the_last_timestamp() {
     // Resets are not subject to it.
     s.put(R, 2, 0, &[]);
     s.expect_state(State::Closed);
+}
+
+/// RFC 7323 5.5: after 24 days of silence the last timestamp is not to be believed any more.
+#[test]
+fn paws_ends_after_24_days() {
+    let mut s = Script::with(TcpConfig { window_scaling: false, ..TcpConfig::default() });
+    s.stamp = Some(5_000);
+    let mut s = s.open();
+    for (days, taken) in [(23, false), (25, true)] {
+        s.stamp = Some(4_000);
+        s.now = s.now + Duration::from_secs(days * 24 * 3600);
+        s.put(A, 1, 1, b"a");
+        s.expect(A, 1, 1 + u32::from(taken), 0);
+    }
 }
 
 /// RFC 7323 4.3: a segment beyond a gap does not set TS.Recent.
@@ -178,6 +195,7 @@ fn the_window_closes_and_opens_in_useful_steps() {
     assert_eq!(s.expect(A, 8, seq, 0).header.window, 4000);
 }
 
+/// RFC 9293 3.10.7.4, first: a segment is trimmed to the window.
 #[test]
 fn data_beyond_the_window_is_cut_off() {
     let config = TcpConfig { receive_buffer: 1500, ..plain_config() };
@@ -188,6 +206,7 @@ fn data_beyond_the_window_is_cut_off() {
     s.expect_state(State::Established);
 }
 
+/// RFC 9293 3.8.6, RFC 7323 2.3: the window grows and is scaled.
 #[test]
 fn the_offered_window_grows_to_the_buffer_while_the_program_keeps_up() {
     let mut s = Script::with(TcpConfig { timestamps: false, ..TcpConfig::default() })

@@ -95,6 +95,7 @@ fn what_is_not_a_duplicate_ack() {
 }
 
 /// RFC 6675: the holes, in order, and nothing that has arrived.
+/// RFC 6675 4 and 5, RFC 2018 5: the recovery.
 #[test]
 fn sack_recovery_fills_the_holes() {
     let mut s = ten(true, "newreno");
@@ -161,6 +162,7 @@ fn absurd_sack_blocks_are_ignored() {
 }
 
 /// RFC 6298 5.5, 5.6; RFC 5681 3.1: cwnd of one segment, ssthresh halved once.
+/// RFC 9293 3.8.1 and 3.8.2: timeout and slow start.
 #[test]
 fn timeout_backs_off_and_starts_slowly() {
     let mut s = ten(false, "newreno");
@@ -196,6 +198,7 @@ fn timeout_backs_off_and_starts_slowly() {
 }
 
 /// Karn: what was sent again gives no sample; timestamps do (RFC 7323 4).
+/// RFC 6298 3, RFC 7323 4.1: Karn, and timestamps.
 #[test]
 fn round_trip_samples() {
     let mut s = Script::established();
@@ -214,6 +217,7 @@ fn round_trip_samples() {
 }
 
 /// Linux `tcp_retries2`: fifteen retransmissions; the reason is what ICMP said, if it did.
+/// RFC 9293 3.8.3 and 3.10.8, RFC 1122 4.2.3.5, RFC 5927 5.2: the end of patience.
 #[test]
 fn an_established_connection_times_out() {
     use crate::base::NetError;

@@ -24,6 +24,7 @@ fn nagle_holds_back_the_second_small_segment() {
     s.expect(P.with(A), 1211, 1, 1);
 }
 
+/// RFC 1122 4.2.3.4: a full segment goes at once.
 #[test]
 fn a_full_segment_does_not_wait() {
     let mut s = Script::established();
@@ -81,6 +82,7 @@ fn small_windows_are_not_filled() {
     assert!((100..3000).contains(&ms), "{ms}");
 }
 
+/// RFC 9293 3.8.6 and 3.10.2: SEND fills the window and no more.
 #[test]
 fn the_window_is_never_exceeded() {
     let mut s = Script::plain();
@@ -96,6 +98,7 @@ fn the_window_is_never_exceeded() {
 }
 
 /// RFC 6928: ten segments; RFC 5681 3.1: then two for each one acknowledged.
+/// RFC 6928 2: ten segments.
 #[test]
 fn slow_start_from_ten_segments() {
     let mut s = Script::established();
@@ -133,6 +136,7 @@ fn super_segments_when_the_link_cuts_them() {
     );
 }
 
+/// RFC 9293 3.7.1: the least of all limits.
 #[test]
 fn the_peer_s_mss_and_tcp_maxseg_count() {
     let mut s = Script::plain().open_with(Options { mss: Some(300), ..Options::default() });
@@ -148,6 +152,7 @@ fn the_peer_s_mss_and_tcp_maxseg_count() {
 }
 
 /// Path-MTU discovery (RFC 1191): smaller segments at once.
+/// RFC 9293 3.7.2, RFC 1191 3, RFC 8201 4, RFC 5927 7.2: if it quotes what is in flight.
 #[test]
 fn packet_too_big_makes_segments_smaller() {
     let mut s = Script::established();
@@ -197,6 +202,7 @@ fn the_send_buffer_is_bounded() {
 }
 
 /// RFC 2861: after a pause the window shrinks towards the initial one.
+/// RFC 2861 3, RFC 5681 4.1: a window that was not used decays.
 #[test]
 fn an_idle_connection_starts_slowly_again() {
     let mut s = Script::established();

@@ -318,6 +318,7 @@ fn random_run(seed: u64) -> Sim {
     sim
 }
 
+/// RFC 9293 3.4: every byte arrives in order, also where numbers wrap, or the connection ends.
 #[test]
 fn random_runs() {
     let one = std::env::var("UNDERSTUDY_SEED").ok().and_then(|s| s.parse::<u64>().ok());

@@ -33,6 +33,7 @@ fn zero_window_probes() {
     s.expect(P.with(A), 501, 1, 700);
 }
 
+/// RFC 9293 3.8.3: unanswered probes.
 #[test]
 fn a_peer_that_does_not_answer_probes_is_dead() {
     let mut s = Script::established();
@@ -108,6 +109,7 @@ fn keepalive_probes_then_gives_up() {
     assert_eq!(s.get().unwrap().header.flags, R.with(A));
 }
 
+/// RFC 1122 4.2.3.6: only after silence, and off by default.
 #[test]
 fn keepalive_can_be_taken_off_and_waits_for_silence() {
     let mut s = Script::established();
@@ -124,6 +126,7 @@ fn keepalive_can_be_taken_off_and_waits_for_silence() {
 }
 
 /// `TCP_USER_TIMEOUT` (RFC 5482), with data in flight, with a closed window, and idle.
+/// RFC 9293 3.10.8: the user timeout.
 #[test]
 fn user_timeout() {
     let set = |s: &mut Script| s.options(|o| o.user_timeout = Duration::from_secs(5));
