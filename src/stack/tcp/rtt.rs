@@ -159,6 +159,7 @@ mod tests {
 
     /// RFC 6298 2.2, 2.3, 5.5: R + 4 * R/2 after the first sample; doubled at each expiry up to the
     /// bound.
+    /// RFC 6298 2 and 5.5: the estimate, and its back-off.
     #[test]
     fn rto_follows_samples_and_backs_off_to_the_bound() {
         let config = TcpConfig::default();

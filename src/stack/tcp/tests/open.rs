@@ -223,6 +223,7 @@ fn tcp_syncnt_and_user_timeout_end_the_handshake_sooner() {
 }
 
 /// RFC 1122 4.2.3.9, RFC 9293 3.9.2.2, RFC 5927 4.1: hard while connecting, if it quotes our SYN.
+/// RFC 9293 3.9.2.2, RFC 5927 4.1 and 5.2: hard only while connecting, and if it quotes our SYN.
 #[test]
 fn icmp_errors_end_a_connect() {
     let mut s = Script::plain();

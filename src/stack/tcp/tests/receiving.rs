@@ -124,6 +124,7 @@ fn blind_syns_and_acks_are_challenged() {
 }
 
 /// RFC 7323 5.3: an old timestamp drops the segment, but not a reset.
+/// RFC 7323 5.3 and 5.5: PAWS, and its end after 24 days of silence.
 #[test]
 fn paws_drops_what_is_older_than_the_last_timestamp() {
     let mut s = Script::with(TcpConfig { window_scaling: false, ..TcpConfig::default() });
