@@ -86,6 +86,22 @@ impl Cidr {
             _ => false,
         }
     }
+    /// The prefix with its host bits cleared, as routes are written.
+    #[must_use]
+    pub fn network(&self) -> Cidr {
+        let len = u32::from(self.prefix_len);
+        let address = match self.address {
+            IpAddr::V4(a) => {
+                let mask = u32::MAX.checked_shl(32 - len).unwrap_or(0);
+                Ipv4Addr::from(u32::from(a) & mask).into()
+            }
+            IpAddr::V6(a) => {
+                let mask = u128::MAX.checked_shl(128 - len).unwrap_or(0);
+                Ipv6Addr::from(u128::from(a) & mask).into()
+            }
+        };
+        Cidr { address, ..*self }
+    }
     /// The directed broadcast address of an IPv4 prefix shorter than 31 bits.
     pub fn broadcast(&self) -> Option<Ipv4Addr> {
         match self.address {

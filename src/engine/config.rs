@@ -1,8 +1,10 @@
 //! What an engine is started with.
+use super::addresses::Autonomy;
 use crate::base::{Cidr, MacAddr, addr::IpAddr, time::Duration};
 use crate::link::{self, Link};
 use crate::net::brief::Brief;
 use crate::net::config::{self, NetConfig, TcpDefaults};
+use crate::stack::InterfaceSettings;
 use crate::stack::tcp::{Ecn, TcpConfig};
 
 /// One link of the net and its place in the stack.
@@ -38,6 +40,8 @@ pub struct EngineConfig {
     pub brief: Brief,
     /// The links.
     pub interfaces: Vec<EngineInterface>,
+    /// What the links do by themselves, in their order; those that are not here do nothing.
+    pub autonomy: Vec<Autonomy>,
     /// Further routes.
     pub routes: Vec<EngineRoute>,
     /// Defaults for new connections.
@@ -60,6 +64,7 @@ impl EngineConfig {
         EngineConfig {
             brief,
             interfaces: Vec::new(),
+            autonomy: Vec::new(),
             routes: Vec::new(),
             tcp: TcpConfig::default(),
             answer_echo: true,
@@ -82,6 +87,16 @@ impl EngineConfig {
                 addresses: wanted.addresses.clone(),
                 mac: wanted.spec.mac,
                 mtu: wanted.spec.mtu,
+            });
+            let host = InterfaceSettings::host();
+            config.autonomy.push(Autonomy {
+                settings: InterfaceSettings {
+                    dad: net.ip.dad,
+                    redirects: net.ip.redirects,
+                    autoconf: wanted.slaac,
+                    ..host
+                },
+                dhcp: wanted.dhcp,
             });
             config.routes.extend(wanted.routes.iter().map(|route| EngineRoute {
                 prefix: route.to,

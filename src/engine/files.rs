@@ -43,8 +43,17 @@ impl BriefFile {
     }
 }
 
+impl BriefFile {
+    /// Another file has taken its place: nothing is removed.
+    pub fn forget(mut self) {
+        self.path.clear();
+    }
+}
+
 impl Drop for BriefFile {
     fn drop(&mut self) {
-        let _ = rustix::fs::unlink(&self.path);
+        if !self.path.is_empty() {
+            let _ = rustix::fs::unlink(&self.path);
+        }
     }
 }

@@ -12,11 +12,13 @@
 //! | `session`, `relay` | a connection, and its bytes |
 //! | `udp`, `parcels`, `datagram_errors` | datagrams, and ICMP's messages for programs |
 //! | `listeners` | who listens |
+//! | `addresses` | addresses that come and go |
 //! | `control`, `options`, `info`, `snapshot`, `reasons` | what programs and the tool ask |
 //! | `port` | a link |
 //! | `embed` | an engine inside a program |
 //! | `steps` | an engine that is driven step by step |
 //! | `poller`, `timers`, `slab`, `unix`, `files` | tools |
+mod addresses;
 pub mod config;
 mod control;
 mod datagram_errors;
@@ -42,6 +44,7 @@ mod timers;
 mod udp;
 mod unix;
 
+pub use addresses::Autonomy;
 pub use config::{EngineConfig, EngineInterface, EngineRoute};
 pub use start::{EngineError, Stop};
 
@@ -59,6 +62,11 @@ pub struct Engine {
     /// Removed first when the engine ends, while the doors are still ours.
     brief_file: Option<files::BriefFile>,
     brief: Brief,
+    /// The brief as it was configured; `brief` is what has become of it.
+    given: Brief,
+    /// [`Stack::changes`] when `brief` was made.
+    changes: u64,
+    runtime_dir: Option<String>,
     net: NetId,
     /// Our own user.
     uid: u32,

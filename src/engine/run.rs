@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// Everything that can be done without sleeping. When to be called again at the latest.
-    fn turn(&mut self, time: Instant) -> Instant {
+    pub(super) fn turn(&mut self, time: Instant) -> Instant {
         self.turns += 1;
         while let Some(due) = self.timers.pop(time) {
             self.due(time, due);
@@ -74,6 +74,7 @@ impl Engine {
             self.stack.handle_timeout(time);
         }
         self.drain_events(time);
+        self.follow_addresses();
         self.serve_sessions(time);
         let more_frames = self.transmit(time);
         // Sending may have ended connections or emptied buffers (and loopback delivers at once).
@@ -87,7 +88,7 @@ impl Engine {
         links.chain(own.into_iter().flatten()).min().unwrap_or(Instant::FAR_FUTURE)
     }
 
-    fn dispatch(&mut self, time: Instant, token: Token, flags: EventFlags) {
+    pub(super) fn dispatch(&mut self, time: Instant, token: Token, flags: EventFlags) {
         match token {
             Token::Stop => self.begin_stop(time),
             Token::Steps => self.take_step(),
@@ -360,6 +361,7 @@ impl Engine {
         for key in self.sessions.keys() {
             self.end_session(time, key, true);
         }
+        self.stack.release_leases(time);
         while self.transmit(time) {}
         tracing::debug!(net = %self.brief.name, turns = self.turns, "engine ends");
     }

@@ -47,6 +47,20 @@ pub struct Interface {
     pub mac: Option<String>,
     pub mtu: u16,
     pub addresses: Vec<String>,
+    /// Addresses that are being tested, and those that others have.
+    #[serde(default)]
+    pub tentative: Vec<String>,
+    #[serde(default)]
+    pub duplicate: Vec<IpAddr>,
+    /// Groups joined.
+    #[serde(default)]
+    pub groups: Vec<IpAddr>,
+    /// Name servers, from routers and leases.
+    #[serde(default)]
+    pub name_servers: Vec<IpAddr>,
+    /// Who leased the IPv4 address, and for how many more seconds.
+    #[serde(default)]
+    pub lease: Option<(IpAddr, u64)>,
     /// False: the link has failed.
     pub up: bool,
     pub counters: BTreeMap<String, u64>,
@@ -123,7 +137,7 @@ pub fn take(engine: &Engine, now: Instant) -> String {
         brief: engine.brief.to_string(),
         pid: rustix::process::getpid().as_raw_nonzero().get(),
         uptime_s: now.since(engine.started).as_secs(),
-        interfaces: interfaces(engine),
+        interfaces: interfaces(engine, now),
         routes: engine.stack.routes().map(route).collect(),
         neighbors: engine.stack.neighbors().iter().map(neighbor).collect(),
         listeners: listeners(engine),
@@ -134,7 +148,8 @@ pub fn take(engine: &Engine, now: Instant) -> String {
     serde_json::to_string(&snapshot).unwrap_or_default()
 }
 
-fn interfaces(engine: &Engine) -> Vec<Interface> {
+fn interfaces(engine: &Engine, now: Instant) -> Vec<Interface> {
+    let stack = &engine.stack;
     let all = engine.stack.interfaces().map(|(index, config)| {
         let port = engine.ports.iter().find(|p| p.interface == index);
         let counters = port.map(|p| {
@@ -149,11 +164,32 @@ fn interfaces(engine: &Engine) -> Vec<Interface> {
             mac: ethernet.then(|| config.mac.to_string()),
             mtu: config.mtu,
             addresses: config.addresses.iter().map(ToString::to_string).collect(),
+            tentative: here(stack.tentative(), index).map(|a| a.to_string()).collect(),
+            duplicate: here(stack.duplicates(), index).collect(),
+            groups: here(stack.groups(), index).collect(),
+            name_servers: name_servers(stack, index),
+            lease: here(stack.leases(), index)
+                .map(|lease| (lease.server.into(), lease.end.since(now).as_secs()))
+                .next(),
             up: port.is_none_or(|p| !p.dead),
             counters: counters.unwrap_or_default(),
         }
     });
     all.collect()
+}
+
+/// Those of one interface.
+fn here<T>(
+    all: impl Iterator<Item = (crate::stack::IfIndex, T)>,
+    index: crate::stack::IfIndex,
+) -> impl Iterator<Item = T> {
+    all.filter(move |(at, _)| *at == index).map(|(_, what)| what)
+}
+
+fn name_servers(stack: &crate::stack::Stack, index: crate::stack::IfIndex) -> Vec<IpAddr> {
+    let leased = here(stack.leases(), index).flat_map(|lease| lease.name_servers.clone());
+    let advertised = here(stack.name_servers(), index).map(IpAddr::V6);
+    leased.map(IpAddr::V4).chain(advertised).collect()
 }
 
 fn route(route: &crate::stack::Route) -> RouteEntry {

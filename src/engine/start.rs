@@ -1,7 +1,8 @@
 //! The beginning of an engine: its doors, its links, its stack.
 use super::poller::{EventFlags, Poller, Token, now};
 use super::{
-    Engine, EngineConfig, files, listeners, port, reasons, session, slab, timers, udp, unix,
+    Autonomy, Engine, EngineConfig, files, listeners, port, reasons, session, slab, timers, udp,
+    unix,
 };
 use crate::base::frame::{Medium, Offload};
 use crate::base::rng::Secret;
@@ -98,11 +99,15 @@ impl Engine {
             tcp: config.tcp,
             answer_echo: config.answer_echo,
         });
-        let ports = add_links(started, &mut stack, &poller, config.interfaces, &secret)?;
+        let ports =
+            add_links(started, &mut stack, &poller, config.interfaces, &config.autonomy, &secret)?;
         add_linkless(started, &mut stack, &config.brief.addresses);
         add_routes(&mut stack, &ports, &config.routes)?;
         let mut engine = Engine {
             brief_file: None,
+            given: config.brief.clone(),
+            changes: stack.changes(),
+            runtime_dir: config.runtime_dir,
             brief: config.brief,
             net,
             uid: rustix::process::geteuid().as_raw(),
@@ -137,8 +142,12 @@ impl Engine {
             turns: 0,
         };
         engine.check_listeners(started);
-        if let Some(dir) = config.runtime_dir {
-            let file = files::BriefFile::write(&dir, &engine.brief);
+        if !config.autonomy.is_empty() {
+            engine.settle(&config.autonomy);
+            engine.follow_addresses();
+        }
+        if let Some(dir) = &engine.runtime_dir {
+            let file = files::BriefFile::write(dir, &engine.brief);
             engine.brief_file = Some(file.map_err(system("the net's file"))?);
         }
         tracing::debug!(net = %engine.brief.name, links = engine.ports.len(), "engine started");
@@ -189,13 +198,15 @@ fn add_links(
     stack: &mut Stack,
     poller: &Poller,
     interfaces: Vec<super::EngineInterface>,
+    autonomy: &[Autonomy],
     secret: &Secret,
 ) -> Result<Vec<port::Port>, EngineError> {
     let mut ports = Vec::with_capacity(interfaces.len());
     for (number, interface) in interfaces.into_iter().enumerate() {
         let info = interface.link.info();
         let mac = interface.mac.or(info.mac);
-        let index = stack.add_interface(
+        let own = autonomy.get(number).copied().unwrap_or_default();
+        let index = stack.add_interface_with(
             now,
             InterfaceConfig {
                 name: interface.name,
@@ -205,7 +216,11 @@ fn add_links(
                 addresses: interface.addresses,
                 offload: info.offload,
             },
+            own.settings,
         );
+        if own.dhcp {
+            stack.start_dhcp(now, index);
+        }
         let port = port::Port::new(poller, number as u32, index, interface.link);
         ports.push(port.map_err(system("watching a link"))?);
     }

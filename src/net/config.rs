@@ -25,6 +25,8 @@ pub struct NetConfig {
     pub users: Option<Users>,
     /// Defaults of its TCP connections.
     pub tcp: TcpDefaults,
+    /// What its links do by themselves.
+    pub ip: IpDefaults,
 }
 
 /// A link, with the addresses that the net has on it.
@@ -36,6 +38,25 @@ pub struct LinkConfig {
     pub addresses: Vec<Cidr>,
     /// Routes through it.
     pub routes: Vec<RouteConfig>,
+    /// Lease an IPv4 address (DHCP).
+    pub dhcp: bool,
+    /// Make IPv6 addresses and routes of what routers advertise (SLAAC).
+    pub slaac: bool,
+}
+
+/// The `[ip]` table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IpDefaults {
+    /// Find out whether somebody has an address already before it is used.
+    pub dad: bool,
+    /// Follow ICMP redirects.
+    pub redirects: bool,
+}
+
+impl Default for IpDefaults {
+    fn default() -> IpDefaults {
+        IpDefaults { dad: true, redirects: true }
+    }
 }
 
 /// A route through a link.
@@ -127,6 +148,7 @@ impl NetConfig {
             loopback: Loopback::default(),
             users: None,
             tcp: TcpDefaults::default(),
+            ip: IpDefaults::default(),
         }
     }
 
@@ -145,9 +167,9 @@ impl NetConfig {
             let on_link = link
                 .addresses
                 .iter()
-                .map(|a| BriefRoute { prefix: network(*a), source: a.address });
+                .map(|a| BriefRoute { prefix: a.network(), source: a.address });
             let routed = link.routes.iter().filter_map(|r| {
-                Some(BriefRoute { prefix: network(r.to), source: link.source_for(r)? })
+                Some(BriefRoute { prefix: r.to.network(), source: link.source_for(r)? })
             });
             routes.extend(on_link.chain(routed));
         }
@@ -165,22 +187,6 @@ impl NetConfig {
             congestion: self.tcp.congestion.as_deref().and_then(congestion::find),
         }
     }
-}
-
-/// The prefix with its host bits cleared, as routes are written.
-fn network(cidr: Cidr) -> Cidr {
-    let len = u32::from(cidr.prefix_len);
-    let address = match cidr.address {
-        IpAddr::V4(a) => {
-            let mask = u32::MAX.checked_shl(32 - len).unwrap_or(0);
-            Ipv4Addr::from(u32::from(a) & mask).into()
-        }
-        IpAddr::V6(a) => {
-            let mask = u128::MAX.checked_shl(128 - len).unwrap_or(0);
-            Ipv6Addr::from(u128::from(a) & mask).into()
-        }
-    };
-    Cidr { address, ..cidr }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! Deserialisation alone cannot say where in the file a gateway lies that no link can reach, so it
 //! only gives [`Raw`] with the place of every value (`Spanned`); the rest is done by hand.
 use super::brief::{LOCAL, Loopback, Outside, Users, is_net_name};
-use super::config::{Ecn, LinkConfig, NetConfig, RouteConfig, TcpDefaults};
+use super::config::{Ecn, IpDefaults, LinkConfig, NetConfig, RouteConfig, TcpDefaults};
+use super::given::{Addresses, Given};
 use super::link_spec::{DEVICES, KEYS, LinkSpec};
 use super::units::{Size, Time};
 use crate::base::Cidr;
@@ -102,6 +103,7 @@ struct Raw {
     name: Spanned<String>,
     #[serde(default)]
     addresses: Vec<Spanned<String>>,
+    address: Option<Spanned<String>>,
     #[serde(default)]
     gateways: Vec<Spanned<String>>,
     #[serde(default)]
@@ -113,6 +115,15 @@ struct Raw {
     users: Option<Spanned<RawUsers>>,
     #[serde(default)]
     tcp: RawTcp,
+    #[serde(default)]
+    ip: RawIp,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawIp {
+    dad: Option<bool>,
+    redirects: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -199,8 +210,14 @@ fn convert(raw: Raw) -> Checked<NetConfig> {
     net.loopback = word("loopback", raw.loopback, loopback)?;
     net.users = raw.users.map(users).transpose()?;
     net.tcp = tcp(raw.tcp)?;
+    let own = IpDefaults::default();
+    net.ip = IpDefaults {
+        dad: raw.ip.dad.unwrap_or(own.dad),
+        redirects: raw.ip.redirects.unwrap_or(own.redirects),
+    };
     let top_routes = routes(raw.gateways, raw.route)?;
-    let addresses = raw.addresses.into_iter().map(read).collect::<Checked<Vec<_>>>()?;
+    let addresses = raw.addresses.into_iter().chain(raw.address).map(read);
+    let addresses = Addresses::new(addresses.collect::<Checked<Vec<_>>>()?);
     let links = raw.link.into_iter().map(link).collect::<Checked<Vec<RawParts>>>()?;
     place_addresses(&mut net, links, addresses, top_routes)?;
     check_sizes(&net)?;
@@ -306,6 +323,7 @@ fn link(table: Spanned<RawLink>) -> Checked<RawParts> {
         table.remove(&place)
     };
     let (addresses, gateways) = (take("addresses"), take("gateways"));
+    let address = take("address");
     let Some(device) = take("device") else {
         return Err(Wrong(span, format!("a link needs device = {DEVICES}")));
     };
@@ -317,7 +335,7 @@ fn link(table: Spanned<RawLink>) -> Checked<RawParts> {
         if !KEYS.contains(&key.as_ref().as_str()) {
             let keys = KEYS.join(", ");
             let why = format!(
-                "a link has no key {:?}; it has device, addresses, gateways, {keys}",
+                "a link has no key {:?}; it has device, address, addresses, gateways, {keys}",
                 key.as_ref()
             );
             return Err(Wrong(key.span(), why));
@@ -332,21 +350,27 @@ fn link(table: Spanned<RawLink>) -> Checked<RawParts> {
         };
         spec.set(key.as_ref(), &text).map_err(|why| Wrong(value.span(), why))?;
     }
-    let addresses = list::<Cidr>(addresses)?;
+    let mut given = list::<Given>(addresses)?;
+    given.extend(list::<Given>(address)?);
+    let given = Addresses::new(given);
     let gateways = list::<IpAddr>(gateways)?;
-    let link = LinkConfig { spec, addresses: unicast(&addresses)?, routes: Vec::new() };
+    let (addresses, routes) = (unicast(&given.fixed)?, Vec::new());
+    let mut link = LinkConfig { spec, addresses, routes, dhcp: false, slaac: false };
+    given.ask(&mut link);
     let routes = gateways.into_iter().map(|(at, gw)| (at, RouteConfig::default_via(gw))).collect();
     Ok(RawParts { span, link, routes })
 }
 
-/// An array of strings, each read by `FromStr`. (Values inside a `toml::Value` have lost their
+/// An array of strings, or one string, each read by `FromStr`. (Values inside a `toml::Value` have lost their
 /// places: messages point at the array.)
 fn list<T: FromStr<Err: fmt::Display>>(value: Option<Spanned<toml::Value>>) -> Checked<Vec<At<T>>> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let span = value.span();
     let wrong = |why: String| Wrong(span.clone(), why);
-    let toml::Value::Array(items) = value.as_ref() else {
-        return Err(wrong("a list is written [\"..\", \"..\"]".into()));
+    let items = match value.as_ref() {
+        toml::Value::Array(items) => items.as_slice(),
+        one @ toml::Value::String(_) => core::slice::from_ref(one),
+        _ => return Err(wrong("a list is written [\"..\", \"..\"]".into())),
     };
     let one = |item: &toml::Value| {
         let text = item.as_str().ok_or_else(|| wrong(format!("{item} must be in quotes")))?;
@@ -409,25 +433,31 @@ fn is_host(cidr: Cidr) -> bool {
 fn place_addresses(
     net: &mut NetConfig,
     mut links: Vec<RawParts>,
-    addresses: Vec<At<Cidr>>,
+    addresses: Addresses,
     mut routes: Vec<At<RouteConfig>>,
 ) -> Checked<()> {
-    let top = unicast(&addresses)?;
-    match (links.as_mut_slice(), addresses.first()) {
-        ([only], _) => only.link.addresses.extend(&top),
+    let top = unicast(&addresses.fixed)?;
+    match (links.as_mut_slice(), addresses.place()) {
+        ([only], _) => {
+            only.link.addresses.extend(&top);
+            addresses.ask(&mut only.link);
+        }
         ([], _) => net.addresses = top,
         (_, None) => {}
-        (_, Some((span, _))) => {
+        (_, Some(span)) => {
             let why = "with several links, write addresses inside each [[link]]".into();
-            return Err(Wrong(span.clone(), why));
+            return Err(Wrong(span, why));
         }
+    }
+    if let (true, Some(span)) = (links.is_empty(), addresses.word()) {
+        return Err(Wrong(span, "an address can only be asked for through a [[link]]".into()));
     }
     if let (true, Some((span, _))) = (links.is_empty(), routes.first()) {
         let why = "a gateway or route needs a [[link]] to go through".into();
         return Err(Wrong(span.clone(), why));
     }
     for parts in &mut links {
-        if parts.link.addresses.is_empty() {
+        if parts.link.addresses.is_empty() && !parts.link.dhcp && !parts.link.slaac {
             let why = "this link has no address; write addresses = [\"10.0.0.2/24\"]".into();
             return Err(Wrong(parts.span.clone(), why));
         }
@@ -453,6 +483,11 @@ fn place_addresses(
 }
 
 fn add_route(link: &mut LinkConfig, span: Range<usize>, route: RouteConfig) -> Checked<()> {
+    if link.dhcp || link.slaac {
+        // Which prefixes the link will have is not known yet.
+        link.routes.push(route);
+        return Ok(());
+    }
     if let Some(via) = route.via {
         if via.is_ipv4() != route.to.address.is_ipv4() {
             return Err(Wrong(span, format!("{} cannot go via {via}: another family", route.to)));

@@ -3,5 +3,6 @@
 pub mod brief;
 pub mod config;
 pub mod file;
+mod given;
 pub mod link_spec;
 pub mod units;

@@ -264,6 +264,7 @@ impl Stack {
             self.tentative_timeout(now, index);
             self.autoconf_timeout(now, index);
             self.groups_timeout(now, index);
+            self.dhcp_timeout(now, index);
         }
         self.redirects.expire(now);
         self.expire_fragments(now);

@@ -47,6 +47,14 @@ counters! {
     GroupInvalid = "drop_group_message_invalid",
     /// IGMP and MLD reports sent.
     GroupReports = "group_reports_out",
+    /// DHCP messages sent.
+    DhcpOut = "dhcp_out",
+    /// DHCP messages taken.
+    DhcpIn = "dhcp_in",
+    /// DHCP messages that are broken, or not for us.
+    DhcpInvalid = "drop_dhcp",
+    /// Leases that ended, or were taken back.
+    LeaseLost = "dhcp_leases_lost",
     /// IP header with wrong version or lengths.
     IpMalformed = "drop_ip_malformed",
     /// IPv4 header checksum wrong.

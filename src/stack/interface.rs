@@ -1,4 +1,5 @@
 //! Interfaces: what the stack knows of each, and the frames that wait to leave.
+use super::dhcp::Client;
 use super::multicast::Groups;
 use super::neighbor::Neighbors;
 use super::neighbor::autoconf::Autoconf;
@@ -22,6 +23,10 @@ pub(in crate::stack) struct Interface {
     pub tentative: Vec<Tentative>,
     /// What routers said.
     pub autoconf: Autoconf,
+    /// The DHCP client, if an address is to be leased.
+    pub dhcp: Option<Client>,
+    /// MTU that came with a lease.
+    pub leased_mtu: Option<u16>,
     /// The groups joined here.
     pub groups: Groups,
     /// When an address was last defended against somebody else.
@@ -50,6 +55,8 @@ impl Interface {
             neighbors: Neighbors::default(),
             tentative: Vec::new(),
             autoconf: Autoconf::default(),
+            dhcp: None,
+            leased_mtu: None,
             groups: Groups::default(),
             defended: None,
         }
@@ -58,7 +65,9 @@ impl Interface {
     pub fn deadline(&self) -> Option<Instant> {
         let tentative = self.tentative.iter().map(|t| t.at).min();
         let (neighbors, groups) = (self.neighbors.deadline(), self.groups.deadline());
-        [tentative, neighbors, groups, self.autoconf.deadline()].into_iter().flatten().min()
+        let dhcp = self.dhcp.as_ref().map(Client::deadline);
+        let all = [tentative, neighbors, groups, self.autoconf.deadline(), dhcp];
+        all.into_iter().flatten().min()
     }
     /// Largest super-segment that the link cuts for us, bytes; 0 for none. Without checksum offload
     /// there is no cutting: every piece needs its own sum.

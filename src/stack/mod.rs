@@ -10,7 +10,7 @@
 //! | `api` | the words in which it is spoken to |
 //! | `core` | the struct, frames in and out, time |
 //! | `interface`, `route`, `neighbor` | links, where packets go, who is there (ARP, ND), routers |
-//! | `multicast` | groups (IGMP, MLD) |
+//! | `multicast`, `dhcp` | groups (IGMP, MLD); leased addresses |
 //! | `ip` | input, output, fragments, path MTU |
 //! | `icmp`, `udp` | the small protocols |
 //! | `tcp`, `segments` | TCP, and how its segments become packets |
@@ -18,6 +18,7 @@
 pub mod api;
 pub mod core;
 mod counters;
+mod dhcp;
 mod icmp;
 mod interface;
 mod ip;
@@ -29,4 +30,5 @@ pub mod tcp;
 mod udp;
 pub use self::core::{NeighborInfo, Stack};
 pub use api::*;
+pub use dhcp::Lease;
 pub use icmp::IcmpWanted;

@@ -183,6 +183,17 @@ impl Stack {
         }
         best.map(|cidr| cidr.address)
     }
+    /// Our address when we speak first by a route.
+    pub fn source_by(&self, route: &Route) -> Option<IpAddr> {
+        let far = match route.prefix.address {
+            IpAddr::V6(_) if route.prefix.prefix_len == 0 => {
+                IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0))
+            }
+            address if route.prefix.prefix_len == 0 => route.via.unwrap_or(address),
+            address => address,
+        };
+        self.source_on(route.interface, far, route.via.unwrap_or(far))
+    }
     /// The group address on Ethernet of a destination that is not unicast.
     pub(in crate::stack) fn group_mac(&self, next: IpAddr) -> Option<MacAddr> {
         if self.is_broadcast(next) {

@@ -87,7 +87,7 @@ impl Plan {
             format!(
                 "name = \"{name}\"\naddresses = [\"{OURS4}/24\", \"{OURS6}/64\"]\n\
                  gateways = [\"{PEER4}\", \"{PEER6}\"]\n{net}\n\
-                 [[link]]\ndevice = \"{device}\"\n{link}\n[tcp]\n{tcp}\n",
+                 [[link]]\ndevice = \"{device}\"\n{link}\n[ip]\ndad = false\n[tcp]\n{tcp}\n",
                 net = self.net,
                 link = self.link.replace("CAPTURE", capture.to_str().unwrap()),
                 tcp = self.tcp,

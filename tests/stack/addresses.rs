@@ -17,15 +17,15 @@ fn six(text: &str) -> Ipv6Addr {
 }
 
 /// A host on an Ethernet that does all by itself.
-struct Host {
-    stack: Stack,
-    interface: IfIndex,
-    now: Instant,
+pub struct Host {
+    pub stack: Stack,
+    pub interface: IfIndex,
+    pub now: Instant,
 }
 
 /// What a frame of ours is, as far as these tests want to know.
 #[derive(Clone, PartialEq, Debug)]
-enum Sent {
+pub enum Sent {
     Arp(arp::Packet),
     /// An ICMPv6 message: to whom, kind, body.
     V6(Ipv6Addr, Ipv6Addr, u8, Vec<u8>),
@@ -33,13 +33,13 @@ enum Sent {
 }
 
 impl Host {
-    fn new(addresses: &[&str], settings: InterfaceSettings) -> Host {
+    pub fn new(addresses: &[&str], settings: InterfaceSettings) -> Host {
         let now = Instant::from_millis(1);
         let mut stack = bare_stack(1);
         let interface = stack.add_interface_with(now, ethernet(1, addresses), settings);
         Host { stack, interface, now }
     }
-    fn sent(&mut self) -> Vec<Sent> {
+    pub fn sent(&mut self) -> Vec<Sent> {
         let mut frame = TxFrame::default();
         let mut all = Vec::new();
         while self.stack.poll_transmit(self.now, &mut frame).is_some() {
@@ -56,7 +56,7 @@ impl Host {
         all
     }
     /// Lets time pass; everything sent meanwhile, and when.
-    fn run(&mut self, time: Duration) -> Vec<(Duration, Sent)> {
+    pub fn run(&mut self, time: Duration) -> Vec<(Duration, Sent)> {
         let (begin, end) = (self.now, self.now + time);
         let mut all: Vec<_> = self.sent().into_iter().map(|s| (Duration::ZERO, s)).collect();
         while let Some(at) = self.stack.poll_timeout().filter(|at| *at <= end) {
@@ -68,7 +68,7 @@ impl Host {
         self.now = end;
         all
     }
-    fn hear(&mut self, ethertype: u16, payload: &[u8]) -> Vec<Sent> {
+    pub fn hear(&mut self, ethertype: u16, payload: &[u8]) -> Vec<Sent> {
         let dst = match ethertype {
             ethernet::ARP => MacAddr::BROADCAST,
             ethernet::IPV4 => {
@@ -98,11 +98,11 @@ impl Host {
         let body = [&[0; 8][..], options].concat();
         self.hear_v6(ROUTER, "ff02::1", 255, 134, [0, 0, l0, l1], &body);
     }
-    fn addresses(&self) -> Vec<String> {
+    pub fn addresses(&self) -> Vec<String> {
         let (_, config) = self.stack.interfaces().nth(1).unwrap();
         config.addresses.iter().map(ToString::to_string).collect()
     }
-    fn default_route(&self) -> Option<IpAddr> {
+    pub fn default_route(&self) -> Option<IpAddr> {
         self.stack.routes().find(|r| r.prefix.prefix_len == 0).and_then(|r| r.via)
     }
 }
@@ -126,7 +126,7 @@ fn v6(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, hop_limit: u8, payload: &[u
     [&header.to_bytes()[..], payload].concat()
 }
 
-fn v4(src: [u8; 4], dst: [u8; 4], ttl: u8, protocol: u8, payload: &[u8]) -> Vec<u8> {
+pub fn v4(src: [u8; 4], dst: [u8; 4], ttl: u8, protocol: u8, payload: &[u8]) -> Vec<u8> {
     let header = ipv4::Header {
         tos: 0,
         total_len: (ipv4::LEN + payload.len()) as u16,
@@ -151,13 +151,13 @@ fn prefix_option(prefix: &str, flags: u8, valid: u32, preferred: u32) -> Vec<u8>
     option
 }
 
-fn dad() -> InterfaceSettings {
+pub fn dad() -> InterfaceSettings {
     InterfaceSettings { dad: true, ..Default::default() }
 }
 fn auto() -> InterfaceSettings {
     InterfaceSettings { autoconf: true, redirects: true, ..Default::default() }
 }
-const SECOND: Duration = Duration::from_secs(1);
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// RFC 4862 5.4: an address is asked for once, from the unspecified address, to its solicited-node
 /// group, within a second; it is ours a second later, and told to all.

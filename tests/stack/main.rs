@@ -4,6 +4,7 @@
 mod addresses;
 mod any_frames;
 mod by_hand;
+mod dhcp;
 mod replay;
 mod smoltcp_peer;
 mod tcp;

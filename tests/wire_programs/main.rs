@@ -20,6 +20,7 @@ macro_rules! on_both {
     };
 }
 
+mod addresses;
 mod captures;
 mod crash;
 mod data;

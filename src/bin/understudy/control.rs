@@ -84,6 +84,15 @@ impl Control {
             .with_context(|| format!("the engine of net {} answers strangely", self.net))
     }
 
+    /// What programs are told of the net now.
+    pub fn brief(&self) -> Result<Brief> {
+        self.send(&Request::Brief, None)?;
+        match self.receive()? {
+            Some(Reply::Text(text)) => Ok(text.parse()?),
+            _ => bail!("the engine of net {} answers strangely", self.net),
+        }
+    }
+
     fn snapshot_text(&self) -> Result<String, Errno> {
         self.send(&Request::Snapshot, None)?;
         let mut text = String::new();

@@ -60,6 +60,8 @@ pub fn main(args: Args) -> Result<ExitCode> {
             if config.needs_engine() {
                 let file = args.net.net.as_deref().unwrap_or("command line");
                 let engine = engine::spawn(&text, &config.name, file, false)?;
+                // Addresses may have come by DHCP, or be somebody else's.
+                let brief = control::reach(&brief)?.brief()?;
                 library::preload(&mut command, &library, &brief);
                 return with_engine(command, engine, &args.command[0]);
             }

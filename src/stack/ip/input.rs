@@ -46,23 +46,28 @@ impl Stack {
         };
         let header = packet.header;
         let (src, dst) = (IpAddr::V4(header.src), IpAddr::V4(header.dst));
-        let Some(unicast) = self.accept(interface, src, dst) else { return };
-        if let Err(reason) = check_options(packet.options) {
-            return self.counters.add(reason);
-        }
         let bytes = bytes.get(..usize::from(header.total_len)).unwrap_or(bytes);
-        let received = Received {
+        let mut received = Received {
             interface,
             src,
             dst,
             protocol: header.protocol,
             ttl: header.ttl,
             tos: header.tos,
-            unicast: unicast && link_unicast,
+            unicast: false,
             checksum,
             packet: bytes,
             at: bytes.len() - packet.payload.len(),
         };
+        // Before there is an address a server may already use it.
+        if !header.is_fragment() && self.dhcp_takes(now, &received) {
+            return;
+        }
+        let Some(unicast) = self.accept(interface, src, dst) else { return };
+        if let Err(reason) = check_options(packet.options) {
+            return self.counters.add(reason);
+        }
+        received.unicast = unicast && link_unicast;
         if !header.is_fragment() {
             return self.transport_arrives(now, &received);
         }

@@ -96,8 +96,8 @@ impl Stack {
     pub(in crate::stack) fn mtu(&self, interface: IfIndex, dst: IpAddr) -> u16 {
         let on = self.interface(interface);
         let link = on.map_or(0, |i| {
-            let advertised = i.autoconf.mtu.filter(|_| dst.is_ipv6());
-            advertised.map_or(i.config.mtu, |mtu| mtu.min(i.config.mtu))
+            let said = if dst.is_ipv6() { i.autoconf.mtu } else { i.leased_mtu };
+            said.map_or(i.config.mtu, |mtu| mtu.min(i.config.mtu))
         });
         self.path_mtus.get(dst).map_or(link, |path| path.min(link))
     }

@@ -286,9 +286,10 @@ impl Stack {
         let all = (0..).map(IfIndex).zip(&self.interfaces);
         all.flat_map(|(index, on)| on.autoconf.servers.iter().map(move |(ip, _)| (index, *ip)))
     }
-    /// Whether a router has been heard on an interface that listens for them.
-    pub fn router_heard(&self, interface: IfIndex) -> bool {
-        self.interface(interface).is_some_and(|on| on.autoconf.heard)
+    /// Whether an interface does not listen for routers, or has heard one and tested the addresses
+    /// that it made.
+    pub fn router_settled(&self, interface: IfIndex) -> bool {
+        self.interface(interface).is_none_or(|on| !on.settings.autoconf || on.autoconf.heard)
     }
     /// The hop limit of what leaves by `interface` towards `dst`.
     pub(in crate::stack) fn hop_limit(&self, interface: IfIndex, dst: IpAddr) -> u8 {

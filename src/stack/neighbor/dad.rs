@@ -103,7 +103,7 @@ impl Stack {
         self.group_changed(now, interface, ip, false);
         self.changes += 1;
     }
-    fn add_prefix_route(&mut self, interface: IfIndex, prefix: Cidr) {
+    pub(in crate::stack) fn add_prefix_route(&mut self, interface: IfIndex, prefix: Cidr) {
         let same = |r: &Route| {
             let this = (prefix.prefix_len, interface, None);
             (r.prefix.prefix_len, r.interface, r.via) == this && r.prefix.contains(prefix.address)
@@ -182,6 +182,7 @@ impl Stack {
         }
         // RFC 4862 5.4.5: not assigned. (As Linux by default, IPv6 stays on with the others.)
         self.remove_address(now, interface, ip);
+        self.dhcp_declines(now, interface, ip);
     }
     /// Somebody says that he has an address which is in use here (RFC 5227 2.4 b): says the same,
     /// once in a while. For IPv6 the host that came later does not get that far.
