@@ -229,7 +229,8 @@ fn add_links(
 
 /// Addresses of the net that no link has live on an interface that leads nowhere.
 fn add_linkless(now: Instant, stack: &mut Stack, addresses: &[Cidr]) {
-    let homeless = |a: &&Cidr| !stack.is_local(a.address);
+    let tested = |a: &Cidr| stack.tentative().any(|(_, t)| t.address == a.address);
+    let homeless = |a: &&Cidr| !stack.is_local(a.address) && !tested(a);
     let hosts: Vec<Cidr> = addresses
         .iter()
         .filter(homeless)
