@@ -3,8 +3,10 @@
 //!
 //! | folder | what |
 //! |---|---|
+//! | [`draw`] | ladders and charts, as SVG, PNG and text |
 //! | [`sim`] | hosts, routers, links with faults, programs, and the record of a run |
 //!
 //! Everything is a pure function of parameters and a seed: nothing here reads a clock, a file or
 //! entropy. Whoever calls (the tool, a test) prints and writes.
+pub mod draw;
 pub mod sim;
