@@ -5,8 +5,12 @@
 //! |---|---|
 //! | [`draw`] | ladders and charts, as SVG, PNG and text |
 //! | [`sim`] | hosts, routers, links with faults, programs, and the record of a run |
+//! | [`experiments`] | what can be shown, with its parameters and what to see |
+//! | [`trace`] | from the record of a run to pictures |
 //!
 //! Everything is a pure function of parameters and a seed: nothing here reads a clock, a file or
 //! entropy. Whoever calls (the tool, a test) prints and writes.
 pub mod draw;
+pub mod experiments;
 pub mod sim;
+pub mod trace;

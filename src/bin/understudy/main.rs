@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run`, `up`, `down` | programs in nets, and nets that stay |
 //! | `status`, `ss`, `capture` | what goes on |
+//! | `lab`, `lab_record` | experiments and live connections as pictures |
 //! | `doctor`, `demo`, `install` | whether it can work, what it looks like, where it goes |
 //! | `nets`, `library` | shared: nets by arguments and by name; where the library is |
 //! | `engine`, `control`, `signals` | shared: engine processes, how to ask them, what they survive |
@@ -31,6 +32,8 @@ mod elf;
 mod engine;
 //mod install;
 mod install;
+mod lab;
+mod lab_record;
 mod library;
 mod nets;
 mod processes;
@@ -78,6 +81,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Two hosts in user space, a bad wire, real programs: see what TCP does about it.
     Demo(demo::Args),
+    /// Experiments that show how TCP works, and pictures of live connections.
+    Lab(lab::Args),
     /// Put library, header, pkg-config file and this tool where a C programmer expects them.
     Install(install::Args),
     /// The engine of a net; started by `run` and `up`.
@@ -94,6 +99,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::up(args),
         Command::Down(args) => up::down(args),
         Command::Demo(args) => demo::main(args),
+        Command::Lab(args) => lab::main(args),
         Command::Install(args) => install::main(args),
         Command::Engine(args) => engine::main(args),
         Command::Status(args) => status::main(args),

@@ -112,10 +112,12 @@ struct Layout {
     arrows: Vec<(f64, Option<f64>)>,
     /// Shortened silences: from, to, and how long they are in seconds.
     silences: Vec<(f64, f64, f64)>,
-    /// Times and heights, ascending, to find the height of a time.
-    times: Vec<(f64, f64)>,
+    /// Lifelines, times and heights, ascending.
+    times: Vec<(usize, f64, f64)>,
     /// Times to write beside the first and the last lifeline.
     labels: [Vec<(f64, f64)>; 2],
+    /// How far each arrow falls if it is lost.
+    falls: Vec<f64>,
     bottom: f64,
     /// Heights per second.
     scale: f64,
@@ -164,21 +166,36 @@ impl Ladder {
             }
             (y, time) = (next, Some(end.time));
             last.insert(end.line, (y, end.arrives));
-            layout.times.push((end.time, y));
+            layout.times.push((end.line, end.time, y));
             match end.arrives {
                 true => layout.arrows[end.arrow].1 = Some(y),
                 false => layout.arrows[end.arrow].0 = y,
             }
             let side = usize::from(end.line != 0);
             if end.line == 0 || end.line + 1 == self.lines.len() {
-                let free = layout.labels[side].last().is_none_or(|(_, above)| y - above > 12.0);
-                if free {
+                let free = |(time, above): &(f64, f64)| {
+                    y - above > 12.0 && milliseconds(*time) != milliseconds(end.time)
+                };
+                if layout.labels[side].last().is_none_or(free) {
                     layout.labels[side].push((end.time, y));
                 }
             }
         }
         layout.bottom = y + 30.0;
+        layout.falls = (0..self.arrows.len()).map(|n| self.fall(&layout, n)).collect();
         layout
+    }
+
+    /// How far an arrow falls if it is lost: as far as its neighbours.
+    fn fall(&self, layout: &Layout, number: usize) -> f64 {
+        let near = |n: &usize| {
+            let (a, b) = (&self.arrows[*n], &self.arrows[number]);
+            (a.from, a.to) == (b.from, b.to) && (a.sent - b.sent).abs() < 0.02
+        };
+        let fall = |n: usize| layout.arrows[n].1.map(|end| end - layout.arrows[n].0);
+        let after = (number + 1..self.arrows.len()).filter(near).find_map(fall);
+        let before = || (0..number).rev().filter(near).find_map(fall);
+        after.or_else(before).unwrap_or(FLIGHT)
     }
 
     /// Laid out.
@@ -194,12 +211,18 @@ impl Ladder {
         let mut scene = Scene::new(page, height, &self.title);
         scene.text(Text::new((page / 2.0, 26.0), 15.0, &*self.title).bold().anchor(Anchor::Middle));
         self.draw_lines(&mut scene, &layout, &x, lowest + 8.0);
-        for (arrow, (start, end)) in self.arrows.iter().zip(&layout.arrows) {
-            draw_arrow(&mut scene, arrow, (x(arrow.from), *start), (x(arrow.to), *end));
-        }
-        for (arrow, (start, end)) in self.arrows.iter().zip(&layout.arrows) {
-            draw_label(&mut scene, arrow, (x(arrow.from), *start), (x(arrow.to), *end));
-        }
+        let flights = || {
+            self.arrows.iter().zip(&layout.arrows).zip(&layout.falls).map(|((arrow, y), fall)| {
+                let from = (x(arrow.from), y.0);
+                let whole = (x(arrow.to), y.1.unwrap_or(y.0 + fall));
+                // What is lost gets two thirds of the way.
+                let part = if y.1.is_some() { 1.0 } else { 0.64 };
+                let way = |a: f64, b: f64| a + (b - a) * part;
+                (arrow, from, (way(from.0, whole.0), way(from.1, whole.1)))
+            })
+        };
+        flights().for_each(|(arrow, from, to)| draw_arrow(&mut scene, arrow, from, to));
+        flights().for_each(|(arrow, from, to)| draw_label(&mut scene, arrow, from, to));
         for (mark, y) in &states {
             let left = mark.line == 0;
             let at = if left { x(0) - 66.0 } else { x(mark.line) + 66.0 };
@@ -259,9 +282,15 @@ impl Ladder {
         let mut lowest: BTreeMap<usize, f64> = BTreeMap::new();
         let mut places = Vec::new();
         for mark in &self.states {
-            let known = layout.times.iter().rev().find(|(time, _)| *time <= mark.at + 1e-12);
-            let after = known.map_or(0.0, |(time, _)| mark.at - time) * layout.scale;
-            let y = known.map_or(TOP - 10.0, |(_, y)| *y) + after.min(SILENCE / 2.0);
+            let here = |(line, time, _): &&(usize, f64, f64)| {
+                *line == mark.line && (time - mark.at).abs() < 1e-9
+            };
+            let exact = layout.times.iter().find(here).map(|(.., y)| *y);
+            let before = layout.times.iter().rev().find(|(_, time, _)| *time <= mark.at);
+            let y = exact.unwrap_or_else(|| {
+                let after = before.map_or(0.0, |(_, time, _)| mark.at - time) * layout.scale;
+                before.map_or(TOP - 10.0, |(.., y)| *y) + after.min(SILENCE / 2.0)
+            });
             let y = y.max(lowest.get(&mark.line).copied().unwrap_or(0.0) + 14.0);
             lowest.insert(mark.line, y);
             places.push((mark, y));
@@ -280,18 +309,9 @@ fn milliseconds(time: f64) -> String {
     }
 }
 
-/// Where an arrow ends: what is lost gets two thirds of the way.
-fn target(from: (f64, f64), to: (f64, Option<f64>)) -> (f64, f64) {
-    match to.1 {
-        Some(y) => (to.0, y),
-        None => (from.0 + (to.0 - from.0) * 0.64, from.1 + FLIGHT * 0.64),
-    }
-}
-
-fn draw_arrow(scene: &mut Scene, arrow: &Arrow, from: (f64, f64), to: (f64, Option<f64>)) {
-    let end = target(from, to);
+fn draw_arrow(scene: &mut Scene, arrow: &Arrow, from: (f64, f64), end: (f64, f64)) {
     let colour = arrow.kind.colour();
-    match to.1 {
+    match arrow.arrived {
         Some(_) => scene.arrow(from, end, Stroke::full(colour, 1.3)),
         None => {
             scene.line(from, end, Stroke::dashed(colour, 1.3));
@@ -300,8 +320,7 @@ fn draw_arrow(scene: &mut Scene, arrow: &Arrow, from: (f64, f64), to: (f64, Opti
     }
 }
 
-fn draw_label(scene: &mut Scene, arrow: &Arrow, from: (f64, f64), to: (f64, Option<f64>)) {
-    let end = target(from, to);
+fn draw_label(scene: &mut Scene, arrow: &Arrow, from: (f64, f64), end: (f64, f64)) {
     let (dx, dy) = (end.0 - from.0, end.1 - from.1);
     let right = dx >= 0.0;
     let slope = if dx.abs() < 1.0 { 0.0 } else { dy / dx };

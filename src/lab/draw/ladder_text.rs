@@ -15,8 +15,8 @@ pub fn write(ladder: &Ladder, terminal: Terminal) -> String {
     let mut out = format!("{}\n\n", ladder.title);
     out.push_str(&heads(ladder, left, gap));
     let (rows, states) = assign(ladder);
-    for mark in states.get(&None).into_iter().flatten() {
-        out.push_str(&state_row(mark, left, gap, lines));
+    if let Some(marks) = states.get(&None) {
+        out.push_str(&state_row(marks, left, gap, lines));
     }
     for (number, arrow) in rows {
         let marks = states.get(&Some(number)).map(Vec::as_slice).unwrap_or_default();
@@ -69,8 +69,11 @@ fn assign(ladder: &Ladder) -> (Vec<(usize, &Arrow)>, ByRow<'_>) {
     (rows, states)
 }
 
-fn state_row(mark: &StateMark, left: usize, gap: usize, lines: usize) -> String {
-    let states = |first: bool| if (mark.line == 0) == first { mark.state.as_str() } else { "" };
+fn state_row(marks: &[&StateMark], left: usize, gap: usize, lines: usize) -> String {
+    let states = |first: bool| {
+        let names = marks.iter().filter(|m| (m.line == 0) == first);
+        names.map(|m| m.state.as_str()).collect::<Vec<_>>().join(" > ")
+    };
     let bars = vec!["\u{2502}"; lines].join(&" ".repeat(gap));
     let (a, b) = (states(true), states(false));
     let width = left - TIME - 2;

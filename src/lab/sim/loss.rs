@@ -18,6 +18,8 @@ pub enum Loss {
         /// Bad to good.
         leave: f64,
     },
+    /// The first packets, whatever they are.
+    First(u64),
     /// Every n-th packet that carries data.
     Every(u64),
     /// These packets with data, counted from 1 on this link; what is sent again counts again.
@@ -37,18 +39,21 @@ impl Loss {
 pub(super) struct LossState {
     model: Loss,
     bad: bool,
+    /// Packets so far.
+    all: u64,
     /// Packets with data so far.
     count: u64,
 }
 
 impl LossState {
     pub fn new(model: Loss) -> LossState {
-        LossState { model, bad: false, count: 0 }
+        LossState { model, bad: false, all: 0, count: 0 }
     }
 
     /// Whether the next packet is lost. `data`: it carries payload of TCP or UDP.
     pub fn strikes(&mut self, rng: &mut Rng, data: bool) -> bool {
         self.count += u64::from(data);
+        self.all += 1;
         match &self.model {
             Loss::None => false,
             Loss::Uniform(p) => rng.chance(*p),
@@ -57,6 +62,7 @@ impl LossState {
                 self.bad ^= rng.chance(change);
                 self.bad
             }
+            Loss::First(n) => self.all <= *n,
             Loss::Every(n) => data && *n > 0 && self.count % n == 0,
             Loss::Listed(list) => data && list.contains(&self.count),
         }

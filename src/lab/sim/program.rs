@@ -69,6 +69,8 @@ pub enum End {
     WhenWritten,
     /// Close when the peer has closed and all is written.
     AfterPeer,
+    /// The same, so long after the peer.
+    AfterPeerBy(Duration),
     /// Close at this time.
     At(Duration),
     /// Reset at this time.
@@ -293,6 +295,11 @@ impl Program {
             End::Never => false,
             End::WhenWritten => written,
             End::AfterPeer => written && self.progress.eof,
+            End::AfterPeerBy(time) => match self.progress.eof_at {
+                Some(at) if now < at + time => return Some(at + time),
+                Some(_) => written,
+                None => false,
+            },
             End::At(time) | End::AbortAt(time) | End::ExitAt(time) if now < opened + time => {
                 return Some(opened + time);
             }

@@ -127,6 +127,10 @@ impl World {
         let mut budget = BURST;
         loop {
             let Some(Kind::Host(host)) = self.places.get_mut(place.0) else { return };
+            if self.record.keep_packets {
+                // What a segment or a timer did, before the program does something.
+                host.note_states(now, place, &mut self.record);
+            }
             host.run(now);
             let before = budget;
             while budget > 0 && host.stack.poll_transmit(now, &mut frame).is_some() {
