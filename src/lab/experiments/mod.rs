@@ -14,6 +14,8 @@ mod settings;
 mod slow_start;
 mod small;
 mod syn_flood;
+#[cfg(test)]
+mod textbook_tests;
 mod transfer;
 mod udp_loss;
 mod window;

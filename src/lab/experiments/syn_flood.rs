@@ -9,7 +9,7 @@ use crate::lab::draw::Picture;
 use crate::lab::draw::chart::{Chart, Panel, Series, Style};
 use crate::lab::sim::*;
 use crate::lab::trace;
-use crate::stack::tcp::TcpConfig;
+use crate::stack::tcp::{SynCookies, TcpConfig};
 use crate::wire::tcp::{Flags, Options, TcpHeader};
 use crate::wire::{checksum, ipv4, protocol};
 
@@ -122,8 +122,12 @@ fn flood(settings: &Settings, cookies: bool) -> (Vec<(f64, f64)>, Vec<(f64, Opti
 }
 
 fn server_tcp(cookies: bool) -> TcpConfig {
-    let _ = cookies;
-    TcpConfig::default()
+    TcpConfig {
+        syn_cookies: if cookies { SynCookies::Auto } else { SynCookies::Off },
+        // So that what is left of the flood goes away while we look.
+        synack_retries: 1,
+        ..TcpConfig::default()
+    }
 }
 
 fn run(settings: &Settings) -> Report {

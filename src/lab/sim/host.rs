@@ -69,7 +69,7 @@ pub struct Host {
     servers: Vec<(u16, Plan)>,
     udp: Vec<UdpFlow>,
     udp_ports: HashSet<u16>,
-    states: HashMap<ConnId, (FourTuple, State)>,
+    states: HashMap<FourTuple, State>,
     shown: HashMap<ConnId, TcpInfo>,
 }
 
@@ -202,19 +202,16 @@ impl Host {
 
     /// Notes connections whose state has changed.
     pub(super) fn note_states(&mut self, now: Instant, place: Place, record: &mut Record) {
-        let mut all: HashMap<ConnId, (FourTuple, State)> = HashMap::new();
-        let mut changes = Vec::new();
-        for (id, tuple, state) in self.stack.tcp().connections() {
-            all.insert(id, (tuple, state));
-            if self.states.get(&id).is_none_or(|(_, old)| *old != state) {
-                changes.push(StateChange { at: now, place, tuple, state });
-            }
-        }
-        for (id, (tuple, old)) in &self.states {
-            if !all.contains_key(id) && *old != State::Closed {
-                changes.push(StateChange { at: now, place, tuple: *tuple, state: State::Closed });
-            }
-        }
+        // By its ends: what is only half-open has no handle yet.
+        let all: HashMap<FourTuple, State> =
+            self.stack.tcp().connections().map(|(_, tuple, state)| (tuple, state)).collect();
+        let change =
+            |tuple: &FourTuple, state| StateChange { at: now, place, tuple: *tuple, state };
+        let new = all.iter().filter(|(tuple, state)| self.states.get(*tuple) != Some(*state));
+        let mut changes: Vec<StateChange> = new.map(|(t, state)| change(t, *state)).collect();
+        let gone =
+            self.states.iter().filter(|(t, old)| !all.contains_key(*t) && **old != State::Closed);
+        changes.extend(gone.map(|(tuple, _)| change(tuple, State::Closed)));
         changes.sort_by_key(|c| (c.tuple.local, c.tuple.remote));
         record.states.extend(changes);
         self.states = all;

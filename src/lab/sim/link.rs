@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn send(link: &mut Link, at: Instant) -> Offered {
-        link.offer(at, &mut Rng::seeded(1), &mut [0x45; 1000], true)
+        link.offer(at, &mut Rng::seeded(1), &mut [0x40; 1000], true)
     }
 
     #[test]
