@@ -2,12 +2,12 @@
 //! What the stack has no word for is left alone.
 use understudy::base::time::Duration;
 use understudy::host::file;
-use understudy::stack::tcp::TcpConfig;
+use understudy::stack::tcp::{Ecn, TcpConfig};
 
 /// Longest file, bytes.
 const SIZE_MAX: usize = 4_096;
 /// Those that are read.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "tcp_rmem",
     "tcp_wmem",
     "tcp_timestamps",
@@ -19,6 +19,7 @@ const NAMES: [&str; 12] = [
     "tcp_allowed_congestion_control",
     "tcp_sack",
     "tcp_ecn",
+    "tcp_tso_win_divisor",
     "tcp_slow_start_after_idle",
 ];
 
@@ -76,6 +77,13 @@ impl Sysctls {
             window_scaling: self.on("tcp_window_scaling", own.window_scaling),
             timestamps: self.on("tcp_timestamps", own.timestamps),
             congestion: self.congestion().to_owned(),
+            sack: self.on("tcp_sack", own.sack),
+            ecn: match self.number("tcp_ecn", 0) {
+                Some(0) => Ecn::Off,
+                Some(1) => Ecn::On,
+                _ => Ecn::Accept,
+            },
+            tso_window_divisor: self.number("tcp_tso_win_divisor", 0).map_or(3, |n| n as u32),
             ..own
         }
     }

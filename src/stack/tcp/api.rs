@@ -22,6 +22,9 @@ pub struct TcpConfig {
     pub fin_wait2: Duration,
     /// Offer window scaling (RFC 7323).
     pub window_scaling: bool,
+    /// A burst for a link that cuts segments waits until it is this part of cwnd; 0: it never waits
+    /// (Linux `tcp_tso_win_divisor`, 3).
+    pub tso_window_divisor: u32,
     /// Offer timestamps (RFC 7323).
     pub timestamps: bool,
     /// Offer selective acknowledgments (RFC 2018).
@@ -366,6 +369,7 @@ impl Default for TcpConfig {
             time_wait: Duration::from_secs(60),
             fin_wait2: Duration::from_secs(60),
             window_scaling: true,
+            tso_window_divisor: 3,
             timestamps: true,
             sack: true,
             synack_retries: 5,

@@ -391,7 +391,10 @@ impl Conn {
     pub fn end_with_reset(&mut self, cx: &mut Cx<'_>, error: Option<NetError>) {
         // RFC 9293 3.10.5: no reset in SYN-SENT (nobody knows of us), nor when it is over.
         if !matches!(self.state, State::SynSent | State::Closed | State::TimeWait | State::Listen) {
-            let reply = Reply::reset(self.tuple, self.tx.nxt, Some(self.rx.nxt));
+            let mut reply = Reply::reset(self.tuple, self.tx.nxt, Some(self.rx.nxt));
+            // RFC 7323 3.2: a reset SHOULD carry them as well.
+            reply.timestamps =
+                self.stamps.on.then(|| (self.stamps.value(cx.now), self.stamps.recent));
             cx.replies.push(reply, cx.counters);
         }
         self.end(error);

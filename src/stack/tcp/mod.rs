@@ -19,7 +19,7 @@
 //! | `ack`, `sack`, `rtt`, `rate` | what ACKs tell |
 //! | `recovery`, `rack`, `tlp`, `undo`, `prr` | what is lost, or was not; when it goes again |
 //! | `congestion/`, `ecn` | how much may be in flight |
-//! | `send`, `pacing`, `retransmit`, `timers`, `keepalive` | what leaves when |
+//! | `send`, `burst`, `pacing`, `retransmit`, `timers`, `keepalive` | what leaves when |
 //! | `close`, `reset`, `icmp` | how it ends |
 //! | `info`, `chrono`, `counters` | what can be seen |
 //!
@@ -27,6 +27,7 @@
 //! send, something to tell, an earlier deadline, the end.
 mod ack;
 pub mod api;
+mod burst;
 mod chrono;
 mod close;
 mod commands;

@@ -12,15 +12,11 @@ use super::ecn;
 use super::recovery::Pending;
 use super::seq::Seq;
 use super::timers::Timer;
-use crate::base::{limits::IP_PACKET_MAX, time::Duration};
+use crate::base::time::Duration;
 use crate::wire::tcp::{Flags, Options, TcpHeader};
 
 /// How long `TCP_CORK` may hold back a segment that is not full (Linux: 200 ms).
 const CORK: Duration = Duration::from_millis(200);
-/// Segments in one super-segment, at most.
-const TSO_SEGMENTS: u32 = 64;
-/// Linux `tcp_tso_win_divisor`: a burst waits for more ACKs until it is this part of cwnd.
-const TSO_WINDOW_DIVISOR: u32 = 3;
 
 /// A piece of the send ring with what goes around it.
 struct Piece {
@@ -318,7 +314,7 @@ impl Conn {
             if limited {
                 self.note_usage(cx, true);
             }
-            if limited && flight > 0 && burst > mss && len < self.cc.cwnd() / TSO_WINDOW_DIVISOR {
+            if limited && flight > 0 && burst > mss && self.waits_for_room(cx, len) {
                 return None;
             }
             return Some(len);
@@ -410,19 +406,6 @@ impl Conn {
             self.rx.reassembly.sack_blocks(&mut options);
         }
         options
-    }
-
-    /// Payload of the largest segment or super-segment.
-    fn burst(&self, cx: &Cx<'_>, mss: u32) -> u32 {
-        if self.urges() {
-            // The pointer counts from each segment's own beginning: a link that cuts would repeat
-            // the first one's.
-            return mss;
-        }
-        let packet = self.path.tso_max.min(IP_PACKET_MAX as u32);
-        // Headers with all options, so that no option decides about the packet's length.
-        let payload = packet.saturating_sub(self.headers() + 40);
-        ((payload / mss).clamp(1, TSO_SEGMENTS) * mss).min(self.pacing_burst(cx, mss))
     }
 
     /// RFC 5681 4.1, RFC 2861: a window that has not been used for long is not to be trusted.

@@ -361,7 +361,7 @@ fn time_waits_are_limited() {
 fn orphans_are_limited() {
     let mut s = Script::with(TcpConfig { orphans: 1, ..plain_config() }).open();
     s.release();
-    s.expect(FPA, 1, 1, 0);
+    s.expect(FA, 1, 1, 0);
     let (first, ours) = (s.remote, s.ours);
     s.remote = addr(2, 6000);
     s = s.open();
@@ -376,7 +376,7 @@ fn orphans_are_limited() {
     s.remote = second;
     s = s.open();
     s.release();
-    s.expect(FPA, 1, 1, 0);
+    s.expect(FA, 1, 1, 0);
 }
 
 /// tcp(7) `TCP_LINGER2`: how long an orphan waits in FIN-WAIT-2; below zero not at all.
@@ -385,7 +385,7 @@ fn linger2_bounds_fin_wait_2() {
     let mut s = Script::established();
     s.options(|o| o.linger2 = 3);
     s.release();
-    s.expect(FPA, 1, 1, 0);
+    s.expect(FA, 1, 1, 0);
     s.put(A, 1, 2, &[]);
     s.expect_state(State::FinWait2);
     s.pass_ms(2999);
@@ -396,7 +396,7 @@ fn linger2_bounds_fin_wait_2() {
     let mut s = Script::established();
     s.options(|o| o.linger2 = -1);
     s.close();
-    s.expect(FPA, 1, 1, 0);
+    s.expect(FA, 1, 1, 0);
     s.put(A, 1, 2, &[]);
     s.expect_state(State::FinWait2);
     s.release();

@@ -255,7 +255,8 @@ fn cwr_on_a_super_segment() {
     s.expect(A, 1, 1, 0);
     s.send(60_000);
     let got = s.get().unwrap();
-    assert_eq!((got.payload.len(), got.gso_size, got.tos), (10_000, 1000, ECT_0));
+    assert_eq!((got.payload.len(), got.gso_size, got.tos), (5_000, 1000, ECT_0));
+    s.expect(A.with(P), 5001, 1, 5_000);
     s.put(A.with(E), 1, 2001, &[]);
     s.put(A.with(E), 1, 10_001, &[]);
     let got = s.get().unwrap();

@@ -118,11 +118,12 @@ fn super_segments_when_the_link_cuts_them() {
     s.path.tso_max = 65_535;
     let mut s = s.open();
     s.send(60_000);
-    let got = s.expect(A.with(P), 1, 1, 10_000);
-    assert_eq!(got.gso_size, 1000);
+    // Half of cwnd in each, so that two are in flight.
+    assert_eq!(s.expect(A.with(P), 1, 1, 5_000).gso_size, 1000);
+    s.expect(A.with(P), 5001, 1, 5_000);
     s.expect_nothing();
     s.put(A, 1, 10_001, &[]);
-    assert_eq!(s.expect(A.with(P), 10_001, 1, 20_000).gso_size, 1000);
+    assert_eq!(s.expect(A.with(P), 10_001, 1, 10_000).gso_size, 1000);
     // A tail that is not full goes along when Nagle allows.
     let mut s = Script::plain();
     s.path.tso_max = 65_535;

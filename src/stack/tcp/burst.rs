@@ -1,0 +1,37 @@
+//! How much is handed to a link that cuts segments (TSO) at once.
+use super::conn::{Conn, Cx};
+use super::recovery::Mode;
+use crate::base::{limits::IP_PACKET_MAX, time::Duration};
+
+/// Segments in one super-segment, at most.
+const SEGMENTS: u32 = 64;
+/// A burst may wait only if the last one left so recently (Linux `tcp_tso_should_defer`).
+const RECENT: Duration = Duration::from_millis(1);
+
+impl Conn {
+    /// Payload of the largest segment or super-segment.
+    pub fn burst(&self, cx: &Cx<'_>, mss: u32) -> u32 {
+        if self.urges() {
+            // The pointer counts from each segment's own beginning: a link that cuts would repeat
+            // the first one's.
+            return mss;
+        }
+        let packet = self.path.tso_max.min(IP_PACKET_MAX as u32);
+        // Headers with all options, so that no option decides about the packet's length.
+        let payload = packet.saturating_sub(self.headers() + 40);
+        // Half of cwnd, so that there are two bursts in flight (Linux `tcp_cwnd_test`).
+        let half = self.window_now() / 2 / mss;
+        ((payload / mss).min(half).clamp(1, SEGMENTS) * mss).min(self.pacing_burst(cx, mss))
+    }
+
+    /// Whether `len` bytes, all that cwnd has room for, had better wait for more acknowledgements,
+    /// so that fewer and larger bursts leave (Linux `tcp_tso_should_defer`).
+    pub fn waits_for_room(&self, cx: &Cx<'_>, len: u32) -> bool {
+        let divisor = cx.config.tso_window_divisor;
+        let whole = self.window_now().min(self.tx.wnd);
+        !matches!(self.recovery.mode, Mode::Fast | Mode::Loss)
+            && divisor > 0
+            && len < whole / divisor
+            && cx.now.since(self.tx.last_sent) <= RECENT
+    }
+}
