@@ -17,10 +17,10 @@ pub const TCP_ORPHANS: usize = 16_384;
 pub const TCP_TIME_WAIT: usize = 32_768;
 /// Hosts whose fast open cookie (RFC 7413) is remembered.
 pub const FAST_OPEN_COOKIES: usize = 1_024;
-/// Default size of a connection's send buffer, bytes.
-pub const TCP_SEND_BUFFER: usize = 1 << 20;
-/// Default size of a connection's receive buffer, bytes.
-pub const TCP_RECEIVE_BUFFER: usize = 2 << 20;
+/// What a connection's send buffer may grow to, bytes (Linux `tcp_wmem[2]`).
+pub const TCP_SEND_BUFFER: usize = 4 << 20;
+/// What a connection's receive buffer may grow to, bytes (Linux `tcp_rmem[2]`: 6 MiB for long).
+pub const TCP_RECEIVE_BUFFER: usize = 6 << 20;
 /// Disjoint out-of-order ranges remembered for one connection.
 pub const TCP_OUT_OF_ORDER_RANGES: usize = 64;
 

@@ -235,12 +235,21 @@ impl Engine {
             session.reset_at_end = option.value != 0;
             return Ok(());
         }
-        if option.kind == OptionKind::Urgent {
-            session.watch_marks();
-            return Ok(());
+        match option.kind {
+            OptionKind::Urgent => {
+                session.watch_marks();
+                return Ok(());
+            }
+            OptionKind::ReceiveBuffer => session.bound_socket(option.value),
+            OptionKind::ReceiveLowat => session.lowat = option.value as usize,
+            _ => {}
         }
         let conn = session.conn.ok_or(Errno::NOTCONN)?;
         let tcp = self.stack.tcp_mut();
+        if option.kind == OptionKind::QuickAck {
+            tcp.set_quickack(now, conn, option.value);
+            return Ok(());
+        }
         let mut changed = tcp.options(conn).ok_or(Errno::NOTCONN)?.clone();
         options::apply(&mut changed, option);
         tcp.set_options(now, conn, changed);
@@ -255,6 +264,9 @@ impl Engine {
         // What lies between the program and us was written and not sent.
         let waiting = || unix::waiting(&session.fd);
         Ok(match kind {
+            OptionKind::QuickAck => {
+                session.conn.and_then(|conn| self.stack.tcp().quickack(conn)).map_or(1, u32::from)
+            }
             OptionKind::SegmentSize => info.snd_mss,
             OptionKind::PathMtu => info.pmtu,
             OptionKind::Unacknowledged => info.send_queue.saturating_add(waiting()),

@@ -131,11 +131,16 @@ impl Engine {
 
     fn begin_connect(&mut self, now: Instant, key: Key, request: &ConnectRequest) {
         let mut tcp_options = TcpOptions::default();
-        let mut linger_zero = false;
+        let (mut linger_zero, mut lowat) = (false, 1);
+        let (mut quickack, mut receive_buffer) = (None, None);
         for option in &request.options {
             options::apply(&mut tcp_options, *option);
-            if option.kind == OptionKind::LingerZero {
-                linger_zero = option.value != 0;
+            match option.kind {
+                OptionKind::LingerZero => linger_zero = option.value != 0,
+                OptionKind::QuickAck => quickack = Some(option.value),
+                OptionKind::ReceiveBuffer => receive_buffer = Some(option.value),
+                OptionKind::ReceiveLowat => lowat = option.value as usize,
+                _ => {}
             }
         }
         self.reasons.take(&request.tuple);
@@ -148,9 +153,16 @@ impl Engine {
         match connected {
             Ok(conn) => {
                 self.sessions.set_conn(key, conn);
+                if let Some(value) = quickack {
+                    self.stack.tcp_mut().set_quickack(now, conn, value);
+                }
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.phase = Phase::Connecting { length: request.length };
                     session.reset_at_end = linger_zero;
+                    session.lowat = lowat;
+                    if let Some(bytes) = receive_buffer {
+                        session.bound_socket(bytes);
+                    }
                 }
                 self.enqueue(key);
             }

@@ -55,7 +55,7 @@ pub fn turn(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) ->
         session.phase = Phase::Failed;
         return Turn::Failed(error);
     }
-    let mut more = push(now, session, tcp, conn);
+    let mut more = !holds_back(session, &status) && push(now, session, tcp, conn);
     more |= pull(now, session, tcp, conn);
     // Both may have changed it.
     match tcp.status(conn) {
@@ -109,6 +109,16 @@ fn flush_failed(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId
     } else {
         Turn::Wait
     }
+}
+
+/// `SO_RCVLOWAT`: `poll` on the program's socket cannot be told to wait for more bytes, so that fewer
+/// are not given to it, as long as more can come.
+fn holds_back(session: &Session, status: &TcpStatus) -> bool {
+    session.lowat > 1
+        && status.readable < session.lowat
+        && !status.remote_closed
+        && !status.urgent
+        && unix::is_drained(&session.fd)
 }
 
 /// From the wire to the program. True: there is more, beyond this turn's share.

@@ -72,6 +72,8 @@ pub struct Session {
     pub read_on: bool,
     /// The program sends urgent data: its socket is read up to each mark.
     pub marks: bool,
+    /// `SO_RCVLOWAT`: the program is not woken for fewer bytes than this.
+    pub lowat: usize,
     /// The kernel's unix sockets know urgent data.
     pub takes_urgent: bool,
     /// The poller has reported an end: the program has closed, or will write no more.
@@ -104,6 +106,7 @@ impl Session {
             writable: true,
             read_on: false,
             marks: false,
+            lowat: 1,
             takes_urgent: true,
             ending: false,
             hung_up: false,
@@ -117,6 +120,12 @@ impl Session {
 }
 
 impl Session {
+    /// `SO_RCVBUF` (as Linux shows it, twice what it holds): no more than that shall lie between us
+    /// and the program either.
+    pub fn bound_socket(&mut self, bytes: u32) {
+        unix::set_send_buffer(&self.fd, bytes / 2);
+    }
+
     /// From now on the program may send urgent data: each urgent byte is to be found where it
     /// stands among the others.
     pub fn watch_marks(&mut self) {

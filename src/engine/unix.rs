@@ -81,6 +81,18 @@ pub fn keep_urgent_in_line(fd: &OwnedFd) -> Result<(), Errno> {
     host::option::set_int(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_OOBINLINE, 1)
 }
 
+/// Bytes that may lie there for the other end to take (`SO_SNDBUF`, which the kernel doubles).
+pub fn set_send_buffer(fd: &OwnedFd, bytes: u32) {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    // It only bounds what is queued: not to be able to is no harm.
+    let _ = host::option::set_int(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF, bytes);
+}
+
+/// Whether the other end has taken everything (`SIOCOUTQ`).
+pub fn is_drained(fd: &OwnedFd) -> bool {
+    host::unix::queued(fd.as_raw_fd()) == Ok(0)
+}
+
 /// Whether the next byte is an urgent one (`SIOCATMARK`).
 pub fn at_mark(fd: &OwnedFd) -> bool {
     host::unix::at_mark(fd.as_raw_fd())

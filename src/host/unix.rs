@@ -126,6 +126,24 @@ pub fn shutdown(fd: Raw, how: i32) -> Result<(), Errno> {
     unsafe { call!(libc::SYS_shutdown, fd, how) }.map(drop)
 }
 
+/// `SIOCOUTQ`: bytes of memory that wait for the other end.
+pub fn queued(fd: Raw) -> Result<i32, Errno> {
+    const SIOCOUTQ: usize = 0x5411;
+    let mut answer: libc::c_int = 0;
+    // SAFETY: the kernel writes an int to `answer`.
+    unsafe { call!(libc::SYS_ioctl, fd, SIOCOUTQ, &raw mut answer) }?;
+    Ok(answer)
+}
+
+/// `SIOCINQ`: bytes that can be read.
+pub fn readable(fd: Raw) -> Result<i32, Errno> {
+    const SIOCINQ: usize = 0x541b;
+    let mut answer: libc::c_int = 0;
+    // SAFETY: the kernel writes an int to `answer`.
+    unsafe { call!(libc::SYS_ioctl, fd, SIOCINQ, &raw mut answer) }?;
+    Ok(answer)
+}
+
 /// sockatmark(3): whether the next byte is an urgent one. Nothing to be asked: no.
 pub fn at_mark(fd: Raw) -> bool {
     const SIOCATMARK: usize = 0x8905;

@@ -35,6 +35,7 @@ pub fn connect(sock: Sock, remote: SocketAddr, source: IpAddr) -> Result<(), Err
         return Err(Errno::INVAL);
     };
     sock.add(Tag::CONNECTED | Tag::CONNECTING | Tag::WIRE);
+    options::apply_lowat(&mut sock);
     let request = request(&sock, FourTuple { local, remote });
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     if message::send_bytes(sock.fd, &request, None, flags) != Ok(request.len()) {

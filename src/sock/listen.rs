@@ -109,7 +109,7 @@ fn adopt(brief: &Brief, listener: &Sock, fd: i32, remote: SocketAddr) -> Result<
     }
     class::set(fd, Class::Stream);
     if wire {
-        options::tell_inherited(&sock);
+        options::tell_inherited(&mut sock);
     }
     Ok(sock)
 }

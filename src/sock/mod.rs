@@ -33,6 +33,7 @@ mod options_table;
 pub mod parcel;
 mod ping;
 mod pktinfo;
+pub mod queues;
 pub mod registry;
 pub mod replace;
 mod send_options;

@@ -8,14 +8,17 @@
 //!
 //! Those of a wire connection go to the engine too. Errors and lengths as Linux 6.18.
 use super::annex::{Annex, Key};
+use super::ask;
 use super::connect_wire;
-use super::control::{OptionKind, WireOption};
+use super::control::{OptionKind, Reply, Request, WireOption};
 use super::datagram;
 use super::datagram_options;
+use super::name::NetId;
 use super::names;
 use super::net_env;
 use super::object::Sock;
 use super::options_table::{self, IntOption, Rule};
+use super::queues;
 use super::stream_error;
 use super::tag::Tag;
 use super::tcp_info;
@@ -42,6 +45,12 @@ pub fn get(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<usize,
             libc::TCP_INFO => return tcp_info::get(&sock, value),
             libc::TCP_CONGESTION => return value.write(&congestion_name(&sock)),
             libc::TCP_MAXSEG => segment_size(&sock),
+            libc::TCP_QUICKACK if sock.has(Tag::WIRE) => {
+                match ask_engine(&sock, OptionKind::QuickAck) {
+                    Some(value) => value as i32,
+                    None => get_int(&sock, level, name)?,
+                }
+            }
             // Nothing loaded, nothing to tell.
             libc::TCP_ULP | libc::TCP_CC_INFO => return Ok(0),
             _ => get_int(&sock, level, name)?,
@@ -81,6 +90,15 @@ pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Er
         (IPPROTO_TCP, libc::TCP_CONGESTION) if stream => set_congestion(sock, value),
         (IPPROTO_TCP, libc::TCP_ULP) if stream => Err(Errno::NOENT),
         (IPPROTO_TCP, libc::TCP_REPAIR) if stream => Err(Errno::PERM),
+        (IPPROTO_TCP, libc::TCP_QUICKACK) if stream && sock.has(Tag::WIRE) => {
+            // Not a state to be kept: what follows may change it.
+            tell_engine(&sock, OptionKind::QuickAck, int_of(value)? as u32)
+        }
+        (IPPROTO_TCP, libc::TCP_WINDOW_CLAMP)
+            if stream && sock.has(Tag::CONNECTED | Tag::LISTENING) && int_of(value)? == 0 =>
+        {
+            Err(Errno::INVAL)
+        }
         (IPPROTO_TCP, _) if stream => set_int(sock, level, name, int_of(value)?),
         (IPPROTO_IP, libc::IP_MULTICAST_IF) => set_multicast_interface(sock, value),
         (IPPROTO_IP, libc::IP_ADD_MEMBERSHIP | libc::IP_ADD_SOURCE_MEMBERSHIP) => {
@@ -172,6 +190,9 @@ fn set_int(mut sock: Sock, level: i32, name: i32, value: i32) -> Result<(), Errn
     if sock.has(Tag::DGRAM) {
         datagram_options::changed(&mut sock, level, name, kept);
     }
+    if name == libc::TCP_NOTSENT_LOWAT && level == IPPROTO_TCP && sock.has(Tag::WIRE) {
+        apply_lowat(&mut sock);
+    }
     match option.wire {
         Some((kind, factor)) => tell_engine(&sock, kind, (kept as u32).saturating_mul(factor)),
         None => Ok(()),
@@ -186,6 +207,31 @@ fn keep(sock: &mut Sock, level: i32, name: i32, words: &[u32]) -> Result<(), Err
     let mut annex = Annex::of(sock);
     annex.set(Key::option(level, name).ok_or(Errno::NOPROTOOPT)?, words)?;
     annex.store(sock)
+}
+
+/// Asks the engine for the present value of something of a wire connection.
+pub fn ask_engine(sock: &Sock, kind: OptionKind) -> Option<u32> {
+    let net = NetId(net_env::current().id);
+    match ask::ask(net, &Request::GetOption(tuple(sock).ok()?, kind))? {
+        Reply::Value(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// What `SO_SNDBUF` is to show where `TCP_NOTSENT_LOWAT` has made it smaller. (That option only root
+/// can set, and none of ours has it.)
+const SHOWN_SEND_BUFFER: i32 = libc::SO_SNDBUFFORCE;
+
+/// `TCP_NOTSENT_LOWAT` of a wire connection: what lies in the program's socket has not been sent, so
+/// it may hold no more. It is shown as writable below half of that.
+pub fn apply_lowat(sock: &mut Sock) {
+    let Some(lowat) = annex_int(sock, IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT) else { return };
+    let Ok(size) = option::get_int(sock.fd, SOL_SOCKET, libc::SO_SNDBUF) else { return };
+    let unbounded = lowat <= 0 || lowat >= size / 2;
+    if unbounded || keep(sock, SOL_SOCKET, SHOWN_SEND_BUFFER, &[size as u32]).is_err() {
+        return;
+    }
+    let _ = option::set_int(sock.fd, SOL_SOCKET, libc::SO_SNDBUF, lowat);
 }
 
 /// Tells the engine of something that is no option of the program's.
@@ -228,6 +274,11 @@ pub fn wire_options(sock: &Sock) -> Vec<WireOption> {
     }
     if sock.has(Tag::ANNEX) {
         let annex = Annex::of(sock);
+        for (name, kind) in SIZES {
+            if let Some(value) = Key::option(SOL_SOCKET, name).and_then(|key| annex.int(key)) {
+                add(kind, value as u32);
+            }
+        }
         for (option, kind, factor) in options_table::of_the_wire() {
             let key = Key::option(option.level, option.name);
             if let Some(value) = key.and_then(|key| annex.int(key)) {
@@ -247,10 +298,11 @@ pub fn wire_options(sock: &Sock) -> Vec<WireOption> {
 }
 
 /// What an accepted wire connection has from its listener, told to the engine.
-pub fn tell_inherited(sock: &Sock) {
+pub fn tell_inherited(sock: &mut Sock) {
     for WireOption { kind, value } in wire_options(sock) {
         let _ = tell_engine(sock, kind, value);
     }
+    apply_lowat(sock);
 }
 
 fn lingers_zero(sock: &Sock) -> bool {
@@ -275,6 +327,10 @@ fn get_socket(sock: Sock, name: i32, value: UserSlice) -> Result<usize, Errno> {
         libc::SO_PROTOCOL if datagram => IPPROTO_UDP,
         libc::SO_PROTOCOL => IPPROTO_TCP,
         libc::SO_MAX_PACING_RATE => return get_pacing_rate(&sock, value),
+        libc::SO_SNDBUF if annex_int(&sock, SOL_SOCKET, SHOWN_SEND_BUFFER).is_some() => {
+            annex_int(&sock, SOL_SOCKET, SHOWN_SEND_BUFFER).unwrap_or_default()
+        }
+        libc::SO_MEMINFO if !datagram => return queues::memory(&sock, value),
         // No process is at the other end of a network.
         libc::SO_PEERCRED => {
             let nobody = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
@@ -314,6 +370,7 @@ fn set_socket(mut sock: Sock, name: i32, value: UserSlice) -> Result<(), Errno> 
         libc::SO_NO_CHECK if sock.has(Tag::DGRAM) => {
             datagram_options::set_no_check(&mut sock, int_of(value)? != 0)
         }
+        libc::SO_SNDBUF | libc::SO_RCVBUF | libc::SO_RCVLOWAT => keep_size(sock, name),
         libc::SO_KEEPALIVE => {
             tell_engine(&sock, OptionKind::KeepAlive, u32::from(int_of(value)? != 0))
         }
@@ -322,6 +379,24 @@ fn set_socket(mut sock: Sock, name: i32, value: UserSlice) -> Result<(), Errno> 
         }
         _ => Ok(()),
     }
+}
+
+/// Buffers that the program has set are the engine's business too, and stay as large as they are.
+const SIZES: [(i32, OptionKind); 3] = [
+    (libc::SO_SNDBUF, OptionKind::SendBuffer),
+    (libc::SO_RCVBUF, OptionKind::ReceiveBuffer),
+    (libc::SO_RCVLOWAT, OptionKind::ReceiveLowat),
+];
+
+/// One of [`SIZES`] was set: what the kernel made of it.
+fn keep_size(mut sock: Sock, name: i32) -> Result<(), Errno> {
+    let Some((_, kind)) = SIZES.into_iter().find(|size| size.0 == name) else { return Ok(()) };
+    if sock.has(Tag::DGRAM) {
+        return Ok(());
+    }
+    let value = option::get_int(sock.fd, SOL_SOCKET, name)? as u32;
+    keep(&mut sock, SOL_SOCKET, name, &[value])?;
+    tell_engine(&sock, kind, value)
 }
 
 /// The tag lives in the kernel's value; the program's is kept in the annex, and told to the engine.
@@ -383,13 +458,18 @@ fn segment_size(sock: &Sock) -> i32 {
     asked().unwrap_or(536)
 }
 
+fn path_mtu(sock: &Sock) -> i32 {
+    let known = if sock.has(Tag::DGRAM) { None } else { ask_engine(sock, OptionKind::PathMtu) };
+    known.and_then(|mtu| i32::try_from(mtu).ok()).unwrap_or(WIRE_MTU)
+}
+
 /// `IP_MTU` and `IPV6_MTU`: of the path of a connected socket.
 fn mtu(sock: &Sock) -> Result<i32, Errno> {
     if !sock.has(Tag::CONNECTED) {
         return Err(Errno::NOTCONN);
     }
     match (sock.has(Tag::WIRE), sock.has(Tag::IPV6)) {
-        (true, _) => Ok(WIRE_MTU),
+        (true, _) => Ok(path_mtu(sock)),
         (false, true) => Ok(LOOPBACK_MTU),
         (false, false) => Ok(LOOPBACK_MTU - 1),
     }

@@ -36,6 +36,8 @@ pub enum Rule {
     Linger2,
     /// `TCP_DEFER_ACCEPT`: seconds, rounded up to a number of retransmissions.
     DeferAccept,
+    /// `TCP_WINDOW_CLAMP`: 0 (none), or bytes, half of the smallest receive buffer at least.
+    WindowClamp,
     /// `TCP_MAXSEG`: 0, or a size.
     MaxSegment,
     /// An interface's index: 0 (none), or 1 if that is `lo`.
@@ -81,7 +83,9 @@ const IPV6_MULTICAST_ALL: i32 = 29;
 const IPV6_AUTOFLOWLABEL: i32 = 70;
 
 use On::{Both, Datagram};
-use Rule::{Any, DeferAccept, Flag, Interface, Linger2, MaxSegment, Range, RangeOrDefault, Tos};
+use Rule::{
+    Any, DeferAccept, Flag, Interface, Linger2, MaxSegment, Range, RangeOrDefault, Tos, WindowClamp,
+};
 
 const TABLE: &[IntOption] = &[
     ip(libc::IP_TOS, Both, 0, Tos).wire(OptionKind::Tos, 1),
@@ -124,11 +128,11 @@ const TABLE: &[IntOption] = &[
     tcp(libc::TCP_SYNCNT, 6, Range(1, 127)).wire(OptionKind::SynCount, 1),
     tcp(libc::TCP_LINGER2, 60, Linger2),
     tcp(libc::TCP_DEFER_ACCEPT, 0, DeferAccept),
-    tcp(libc::TCP_WINDOW_CLAMP, 0, Range(0, i32::MAX)),
-    tcp(libc::TCP_QUICKACK, 1, Flag),
+    tcp(libc::TCP_WINDOW_CLAMP, 0, WindowClamp).wire(OptionKind::WindowClamp, 1),
+    tcp(libc::TCP_QUICKACK, 1, Flag).wire(OptionKind::QuickAck, 1),
     tcp(libc::TCP_USER_TIMEOUT, 0, Range(0, i32::MAX)).wire(OptionKind::UserTimeoutMs, 1),
     tcp(libc::TCP_FASTOPEN, 0, Range(0, i32::MAX)),
-    tcp(libc::TCP_NOTSENT_LOWAT, 0, Any),
+    tcp(libc::TCP_NOTSENT_LOWAT, 0, Any).wire(OptionKind::NotSentLowat, 1),
     tcp(libc::TCP_FASTOPEN_CONNECT, 0, Range(0, 1)),
 ];
 
@@ -167,6 +171,9 @@ impl IntOption {
                 _ => value.min(120),
             }),
             DeferAccept => Ok(deferral(value)),
+            WindowClamp if value == 0 => Ok(0),
+            // A negative value is the largest: Linux compares it as a signed number.
+            WindowClamp => Ok(value.max(1_152)),
             MaxSegment if value == 0 => Ok(self.default),
             MaxSegment if (88..=32_767).contains(&value) => Ok(value),
             Interface(_) if value == 0 => Ok(value),

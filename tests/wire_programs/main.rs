@@ -26,6 +26,7 @@ mod crash;
 mod data;
 mod echo;
 mod errors;
+mod flow;
 mod iperf;
 mod peers;
 mod streams;

@@ -222,14 +222,16 @@ impl Conn {
 
     /// Counts, and bytes that leave the send buffer.
     fn advance_una(&mut self, cx: &Cx<'_>, segment: &Segment<'_>) {
-        self.tx.una = segment.ack;
+        let old = core::mem::replace(&mut self.tx.una, segment.ack);
         // Kept close, or it would look later again after 2^31 bytes.
         self.tx.small_end = self.tx.small_end.later(self.tx.una);
         self.tx.up = self.tx.up.later(self.tx.una);
         let bytes = segment.ack.earlier(self.data_end()).past(self.tx.base);
         self.tx.ring.consume(bytes as usize);
         self.tx.base += bytes;
-        self.stats.bytes_acked += u64::from(bytes);
+        // As on Linux with our SYN and FIN, but not the SYN of a connection that was accepted.
+        let accepted = self.listener.is_some() && old == self.tx.iss;
+        self.stats.bytes_acked += u64::from(segment.ack.past(old) - u32::from(accepted));
         self.changed = true;
         self.soft_error = None;
         self.retransmits = 0;
@@ -355,7 +357,9 @@ impl Conn {
             }
         }
         // Room for what is in flight and as much again (Linux `tcp_sndbuf_expand`).
-        let wanted = self.cc.cwnd() as usize * 2;
-        self.tx.limit = self.tx.limit.max(wanted.min(cx.config.send_buffer));
+        if self.options.send_buffer == 0 {
+            let wanted = self.cc.cwnd() as usize * 2;
+            self.tx.limit = self.tx.limit.max(wanted.min(cx.config.send_buffer));
+        }
     }
 }

@@ -212,6 +212,8 @@ pub struct TcpStatus {
     pub readable: usize,
     /// Free bytes of the send buffer (0 before the handshake is done and after our FIN).
     pub writable: usize,
+    /// An urgent byte is among what can be read, or announced.
+    pub urgent: bool,
     /// The peer's FIN is in and all before it has been received (some may still be unread).
     pub remote_closed: bool,
     /// Everything we were given has been acknowledged, our FIN (if any) included.

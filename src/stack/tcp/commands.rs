@@ -131,7 +131,10 @@ impl Tcp {
     /// `send_commit`. Less than `writable` may be offered at first: the buffer grows as it fills.
     pub fn send_space(&mut self, id: ConnId) -> [&mut [u8]; 2] {
         match self.table.get_mut(id).filter(|conn| conn.takes_data()) {
-            Some(conn) => conn.tx.ring.space(conn.tx.limit),
+            Some(conn) => {
+                let limit = conn.send_limit();
+                conn.tx.ring.space(limit)
+            }
             None => [&mut [], &mut []],
         }
     }
@@ -171,8 +174,8 @@ impl Tcp {
     pub fn consume(&mut self, now: Instant, id: ConnId, n: usize) {
         if n > 0 {
             self.with(now, id, |conn, cx| {
-                let count = conn.rx.ring.consume(n);
-                conn.on_read(cx, count);
+                conn.rx.ring.consume(n);
+                conn.on_read(cx);
             });
         }
     }

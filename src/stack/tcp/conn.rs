@@ -1,9 +1,11 @@
 //! What a connection is (RFC 9293 3.3.1: the transmission control block), and small things that
 //! several of the neighbouring files need.
 use super::api::*;
+use super::autotune::{MOST, Tuning};
 use super::chrono::Chrono;
 use super::congestion::{self, Congestion, Start};
 use super::counters::{Count, Counters};
+use super::delack::Delack;
 use super::dsack::Duplicates;
 use super::ecn::Ecn;
 use super::fast_open::Fast;
@@ -135,8 +137,9 @@ pub(super) struct ReceiveSide {
     pub limit: u32,
     /// Every free byte is offered at once (`Teaching::silly_windows`).
     pub silly: bool,
-    /// Bytes read by the program since `limit` last grew.
-    pub read_since: u32,
+    /// The largest window that may be offered (`TCP_WINDOW_CLAMP`), bytes.
+    pub clamp: u32,
+    pub tuning: Tuning,
     /// Largest payload seen, at most our own MSS.
     pub mss: u32,
     /// Our own MSS, bytes.
@@ -149,8 +152,7 @@ pub(super) struct ReceiveSide {
     pub duplicate_acks: u8,
     /// Bytes received in order that no ACK has covered.
     pub unacked: u32,
-    /// ACKs that are still sent at once (Linux's quick-ACK mode).
-    pub quick: u8,
+    pub delack: Delack,
     /// RFC 7323 Last.ACK.sent.
     pub last_ack: Seq,
     /// When a segment last arrived.
@@ -264,12 +266,10 @@ pub(super) struct Conn {
     pub armed: Instant,
 }
 
-/// The window offered at first, bytes: like Linux, what fits without scaling.
-const RECEIVE_LIMIT_FIRST: u32 = 65_535;
+/// The receive buffer at first, bytes (half of Linux's `tcp_rmem[1]`, 128 KiB).
+const RECEIVE_LIMIT_FIRST: u32 = 65_536;
 /// Bytes that the send buffer takes at first.
 const SEND_LIMIT_FIRST: usize = 65_536;
-/// ACKs sent at once at the start (Linux `TCP_MAX_QUICKACKS`).
-pub(super) const QUICK_ACKS: u8 = 16;
 
 impl Conn {
     /// A connection that has sent and received nothing.
@@ -320,6 +320,10 @@ impl Conn {
             armed: Instant::FAR_FUTURE,
             options,
         };
+        let mut unused = (Counters::default(), Replies::default());
+        let cx = Cx { now, config, counters: &mut unused.0, replies: &mut unused.1 };
+        conn.apply_receive_options(&cx);
+        conn.apply_send_options();
         conn.path_changed();
         conn.rx.our_mss = conn.tx.mss;
         conn.rx.mss = conn.tx.mss.min(536);
@@ -412,7 +416,11 @@ impl Conn {
     }
 
     /// New options from the program.
-    pub fn set_options(&mut self, cx: &Cx<'_>, options: TcpOptions) {
+    pub fn set_options(&mut self, cx: &Cx<'_>, mut options: TcpOptions) {
+        if !matches!(self.state, State::Closed | State::Listen) {
+            // As on Linux, it decides about the SYN, and through it alone.
+            options.max_segment = self.options.max_segment;
+        }
         let old = core::mem::replace(&mut self.options, options);
         if old.congestion != self.options.congestion {
             if let Some(mut cc) = congestion::by_name(&self.options.congestion) {
@@ -428,6 +436,8 @@ impl Conn {
             self.timers.stop(Timer::Cork);
             self.tx.uncork = false;
         }
+        self.apply_receive_options(cx);
+        self.apply_send_options();
         self.path_changed();
         self.keepalive_restart(cx);
     }
@@ -523,14 +533,15 @@ impl ReceiveSide {
             closed: false,
             limit: RECEIVE_LIMIT_FIRST.min(buffer),
             silly: config.teaching.silly_windows,
-            read_since: 0,
+            clamp: MOST,
+            tuning: Tuning::default(),
             mss: 536,
             our_mss: 536,
             ack_now: false,
             duplicates: Duplicates::default(),
             duplicate_acks: 0,
             unacked: 0,
-            quick: QUICK_ACKS,
+            delack: Delack::default(),
             last_ack: Seq(0),
             last_heard: now,
             last_challenge: None,

@@ -49,6 +49,8 @@ impl Conn {
     /// The part of a segment that lies before `rcv_nxt`.
     pub fn note_old(&mut self, segment: &Segment<'_>) {
         if segment.len() > 0 && segment.seq.before(self.rx.nxt) {
+            // The peer sends again: it is in slow start, and needs ACKs (Linux tcp_send_dupack).
+            self.enter_quick_mode(super::delack::QUICK_ACKS);
             self.note_duplicate(segment.seq, segment.end().earlier(self.rx.nxt));
         }
     }

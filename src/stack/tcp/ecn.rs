@@ -121,13 +121,13 @@ impl Conn {
         match segment.tos & FIELD {
             CE => {
                 if !self.ecn.echo {
-                    self.rx.quick = self.rx.quick.max(QUICK_ACKS);
+                    self.enter_quick_mode(QUICK_ACKS);
                 }
                 self.ecn.echo = true;
                 self.ecn.seen = true;
             }
             // Most likely a retransmission (Linux): the sender is in trouble and wants to know.
-            NOT_ECT if self.ecn.seen => self.rx.quick = self.rx.quick.max(QUICK_ACKS),
+            NOT_ECT if self.ecn.seen => self.enter_quick_mode(QUICK_ACKS),
             NOT_ECT => {}
             _ => self.ecn.seen = true,
         }

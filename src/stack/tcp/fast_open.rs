@@ -289,7 +289,7 @@ impl Conn {
     /// The data of a SYN with a good cookie.
     fn take_syn_data(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
         self.cc.opened(&self.congestion_start(cx));
-        let window = self.rx.first_edge() as usize;
+        let window = usize::from(self.first_window());
         let data = &segment.payload[..segment.payload.len().min(window)];
         if !data.is_empty() {
             self.rx.ring.write(data);

@@ -100,7 +100,7 @@ impl Conn {
         // What our SYN offered, if one is out; a SYN-ACK will set it otherwise.
         self.rx.edge = self.rx.nxt;
         if self.tx.nxt != self.tx.iss {
-            self.rx.first_edge();
+            self.first_window();
         }
         self.rx.last_ack = self.rx.nxt;
         let options = &syn.options;

@@ -15,12 +15,13 @@ fn millis(duration: Duration) -> u32 {
 impl Conn {
     /// Level information for the program.
     pub fn status(&self) -> TcpStatus {
-        let room = self.tx.limit.saturating_sub(self.tx.ring.len());
+        let room = self.send_limit().saturating_sub(self.tx.ring.len());
         let open = self.takes_data() && self.error.is_none();
         TcpStatus {
             state: self.state,
             readable: self.rx.ring.len(),
             writable: if open { room } else { 0 },
+            urgent: self.rx.urgent.is_some(),
             remote_closed: self.rx.closed,
             all_acknowledged: self.all_acknowledged(),
             error: self.error,
@@ -48,7 +49,7 @@ impl Conn {
                 | u8::from(self.fast.taken) << 5
                 | u8::from(self.fast.child) << 7,
             rto_us: micros(self.rtt.rto(config)),
-            ato_us: micros(super::receive::DELAYED_ACK),
+            ato_us: micros(self.rx.delack.ato),
             snd_mss: self.tx.mss.saturating_sub(if self.stamps.on { 12 } else { 0 }),
             rcv_mss: self.rx.mss,
             unacked: if self.flight.is_empty() { self.outstanding().min(1) } else { sums.out.segs },
@@ -59,7 +60,7 @@ impl Conn {
             last_data_recv_ms: millis(now.since(stats.last_data_in)),
             last_ack_recv_ms: millis(now.since(stats.last_ack_in)),
             pmtu: u32::from(self.path.mtu),
-            rcv_ssthresh: self.rx.limit,
+            rcv_ssthresh: self.rx.limit.min(self.rx.clamp),
             rtt_us: self.rtt.smoothed.map_or(0, micros),
             rttvar_us: micros(self.rtt.deviation),
             min_rtt_us: self.rtt.min().map_or(0, micros),
@@ -68,8 +69,10 @@ impl Conn {
             ssthresh_bytes: self.cc.ssthresh(),
             cwnd_bytes: self.cc.cwnd(),
             in_flight_bytes: self.pipe(),
-            advmss: self.rx.our_mss,
-            rcv_space: self.rx.limit,
+            // As on Linux, less what the timestamps of every segment take.
+            advmss: self.rx.our_mss.saturating_sub(if self.stamps.on { 12 } else { 0 }),
+            rcv_rtt_us: micros(self.rx.tuning.rtt),
+            rcv_space: self.receive_space(),
             delivered_ce: u32::try_from(self.ecn.marked_bytes / u64::from(mss)).unwrap_or(u32::MAX),
             reordering: self.recovery.reordering,
             reord_seen: self.recovery.reord_seen,

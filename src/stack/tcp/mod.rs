@@ -13,7 +13,8 @@
 //! | `listen`, `half_open`, `syn_queue`, `cookie` | opening by a SYN that arrives |
 //! | `handshake`, `fast_open` | opening: the rest |
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
-//! | `receive`, `reassembly`, `window` | data in, the window offered, ACKs owed |
+//! | `receive`, `reassembly`, `delack` | data in, ACKs owed |
+//! | `window`, `autotune` | the window offered, the buffer behind it |
 //! | `urgent` | the urgent pointer, both ways |
 //! | `flight/` | what is outstanding, piece by piece |
 //! | `ack`, `sack`, `rtt`, `rate` | what ACKs tell |
@@ -27,6 +28,7 @@
 //! send, something to tell, an earlier deadline, the end.
 mod ack;
 pub mod api;
+mod autotune;
 mod burst;
 mod chrono;
 mod close;
@@ -35,6 +37,7 @@ pub mod congestion;
 mod conn;
 mod cookie;
 mod counters;
+mod delack;
 mod demux;
 mod dsack;
 mod ecn;

@@ -48,6 +48,11 @@ impl Reassembly {
         true
     }
 
+    /// Behind the last byte that has arrived.
+    pub fn end(&self) -> Option<Seq> {
+        self.ranges.last().map(|range| range.right)
+    }
+
     /// Everything before `nxt` has arrived in order: returns where the contiguous part now ends.
     pub fn advance(&mut self, nxt: Seq) -> Seq {
         let touched = self.ranges.partition_point(|r| r.left.at_or_before(nxt));

@@ -1,14 +1,9 @@
 //! Data and FIN (RFC 9293 3.10.7.4, seventh and eighth step), and when they are acknowledged.
-use super::conn::{Conn, Cx, QUICK_ACKS, Segment};
+use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
 use super::seq::Seq;
 use super::state::Cause;
-use super::timers::Timer;
-use crate::base::time::Duration;
 use crate::wire::tcp::Flags;
-
-/// How long an ACK may wait (RFC 9293 3.8.6.3 allows 500 ms; Linux `TCP_DELACK_MIN`).
-pub(super) const DELAYED_ACK: Duration = Duration::from_millis(40);
 
 impl Conn {
     /// The payload of a segment that was trimmed to the window.
@@ -29,9 +24,9 @@ impl Conn {
         }
         self.ecn_take_data(segment);
         let len = segment.payload.len() as u32;
-        self.stats.last_data_in = cx.now;
+        self.measure_round_trip(cx, segment);
+        self.data_came(cx, segment);
         self.stats.data_segs_in = self.stats.data_segs_in.wrapping_add(1);
-        self.rx.mss = self.rx.mss.max(len.min(self.rx.our_mss));
         let end = segment.seq + len;
         if segment.seq != self.rx.nxt {
             return self.take_out_of_order(cx, segment, end);
@@ -68,23 +63,6 @@ impl Conn {
         self.rx.ring.write_at(offset, segment.payload);
     }
 
-    /// RFC 5681 4.2, RFC 9293 3.8.6.3: at least every second full segment, at once when a gap was
-    /// filled; like Linux, also at once for the first few, while the sender is in slow start.
-    fn acknowledge_data(&mut self, cx: &mut Cx<'_>, bytes: u32, filled: bool) {
-        self.rx.unacked = self.rx.unacked.saturating_add(bytes);
-        let idle = cx.now.since(self.rx.last_heard) > self.rtt.base(cx.config);
-        if idle {
-            self.rx.quick = QUICK_ACKS;
-        }
-        let now = self.rx.quick > 0 || cx.config.teaching.immediate_acks;
-        if filled || self.rx.unacked > self.rx.mss || now {
-            self.rx.quick = self.rx.quick.saturating_sub(1);
-            self.rx.ack_now = true;
-        } else if !self.timers.is_set(Timer::DelayedAck) {
-            self.timers.set(Timer::DelayedAck, cx.now + DELAYED_ACK);
-        }
-    }
-
     /// RFC 9293 3.10.7.4, eighth step. A FIN behind a gap is remembered.
     pub fn take_fin(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
         if segment.has(Flags::FIN) && self.state.receives() {
@@ -97,6 +75,8 @@ impl Conn {
         self.rx.nxt += 1;
         self.rx.edge = self.rx.edge.later(self.rx.nxt);
         self.rx.closed = true;
+        // As on Linux, which counts what rcv_nxt moves by.
+        self.stats.bytes_received += 1;
         self.rx.reassembly.clear();
         self.rx.ack_now = true;
         self.go(Cause::FinArrived);

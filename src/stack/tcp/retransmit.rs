@@ -23,7 +23,7 @@ impl Conn {
                     Pending::Reorder => self.reorder_timed_out(cx),
                 },
                 Timer::Persist => self.persist_timed_out(cx),
-                Timer::DelayedAck => self.rx.ack_now = true,
+                Timer::DelayedAck => self.delayed_ack_timed_out(cx),
                 Timer::KeepAlive => self.keepalive_timed_out(cx),
                 Timer::Linger => self.linger_timed_out(),
                 Timer::Cork => self.tx.uncork = true,

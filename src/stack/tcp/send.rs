@@ -275,6 +275,8 @@ impl Conn {
         let snapshot = self.rate.sent(cx.now, first, in_flight);
         self.flight.push(seq, self.tx.nxt, cx.now, mss, snapshot);
         self.arm_after_sending(cx, first);
+        // Room for more has come: see `send_limit`.
+        self.changed |= self.options.notsent_lowat > 0;
         self.tx.last_sent = cx.now;
         self.stats.bytes_sent += u64::from(len);
         self.recovery.prr.out = self.recovery.prr.out.saturating_add(len);
@@ -470,7 +472,7 @@ impl Conn {
             seq: piece.seq.0,
             ack: if ack { self.rx.nxt.0 } else { 0 },
             flags: if urgent.is_some() { flags.with(Flags::URG) } else { flags },
-            window: if syn { self.rx.first_edge() } else { self.rx.advance_edge() },
+            window: if syn { self.first_window() } else { self.rx.advance_edge() },
             urgent: urgent.unwrap_or(0),
             options,
         };
@@ -487,11 +489,7 @@ impl Conn {
             for part in self.tx.ring.slices(offset, piece.len as usize) {
                 out.bytes.extend_from_slice(part);
             }
-            // The ACK rode on data: an interactive exchange, where delayed ACKs pay (Linux
-            // `tcp_enter_pingpong_mode`).
-            if self.timers.is_set(Timer::DelayedAck) || self.rx.ack_now {
-                self.rx.quick = 0;
-            }
+            self.data_left(cx);
             self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(1);
         }
         self.stats.segs_out = self.stats.segs_out.wrapping_add(1);
@@ -500,6 +498,6 @@ impl Conn {
         self.rx.duplicate_acks = 0;
         self.rx.unacked = 0;
         self.rx.last_ack = self.rx.nxt;
-        self.timers.stop(Timer::DelayedAck);
+        self.ack_left();
     }
 }

@@ -56,6 +56,10 @@ impl Timers {
     pub fn stop(&mut self, timer: Timer) {
         self.0[timer as usize] = Instant::FAR_FUTURE;
     }
+    /// When it is due, if it is set.
+    pub fn get(&self, timer: Timer) -> Option<Instant> {
+        Some(self.0[timer as usize]).filter(|at| *at != Instant::FAR_FUTURE)
+    }
     pub fn is_set(&self, timer: Timer) -> bool {
         self.0[timer as usize] != Instant::FAR_FUTURE
     }

@@ -53,7 +53,7 @@ impl Conn {
     /// that one has not come yet.
     pub fn urgent_ahead(&self) -> Option<usize> {
         let at = self.rx.urgent?;
-        let first = self.rx.nxt - u32::from(self.rx.closed) - self.rx.ring.len() as u32;
+        let first = self.rx.read_seq();
         (!at.before(first)).then(|| at.past(first) as usize)
     }
 

@@ -1,9 +1,7 @@
-//! The window that we offer: how large, when it may grow, and when the peer is told
-//! (RFC 9293 3.8.6, RFC 7323 2).
+//! The window that we offer: how large, and when the peer is told (RFC 9293 3.8.6, RFC 7323 2).
 //!
-//! The right edge never goes back. It starts at 64 KiB and doubles whenever the program has
-//! read a whole window's worth and left little behind, up to the configured buffer; memory is
-//! taken only as data really piles up.
+//! The right edge never goes back (RFC 9293 3.8.6, SHLD-14), and moves in steps that are worth it.
+//! How large the buffer is: `autotune`. Memory is taken only as data really piles up.
 use super::api::TcpConfig;
 use super::conn::{Conn, Cx, ReceiveSide};
 use crate::wire::tcp::WINDOW_SHIFT_MAX;
@@ -20,18 +18,34 @@ impl ReceiveSide {
         self.edge.past(self.nxt)
     }
 
+    /// Bytes that an idle reader's buffer can hold.
+    fn space(&self) -> u32 {
+        self.limit.min(self.clamp)
+    }
+
     /// What could be offered now, bytes: a multiple of the shift's unit.
     fn free(&self) -> u32 {
-        let free = self.limit.saturating_sub(self.ring.len() as u32);
+        let free = self.space().saturating_sub(self.ring.len() as u32);
         free.min(0xffff << self.shift) >> self.shift << self.shift
+    }
+
+    /// A step that is worth telling (RFC 9293 3.8.6.2.2): a segment, or half the buffer.
+    fn step(&self) -> u32 {
+        if self.silly {
+            return 1;
+        }
+        (self.space() / 2).min(self.mss).max(1)
+    }
+
+    /// Whether an ACK of all that has come could offer as much as the last one did.
+    pub fn edge_can_follow(&self) -> bool {
+        self.free() >= self.edge.past(self.last_ack)
     }
 
     /// Moves the edge if that is worth it, and gives the window field for a segment.
     pub fn advance_edge(&mut self) -> u16 {
         let (free, offered) = (self.free(), self.window());
-        // RFC 9293 3.8.6.2.2: in steps of a segment or half the buffer.
-        let step = if self.silly { 1 } else { (self.limit / 2).min(self.mss) };
-        if !self.closed && free >= offered.saturating_add(step) {
+        if !self.closed && free >= offered.saturating_add(self.step()) {
             self.edge = self.nxt + free;
         }
         // Rounding down may retract less than one unit, which RFC 7323 2.4 provides for. Data up to
@@ -39,39 +53,44 @@ impl ReceiveSide {
         u16::try_from(self.window() >> self.shift).unwrap_or(u16::MAX)
     }
 
-    /// The edge and window field for a SYN, which is never scaled.
-    pub fn first_edge(&mut self) -> u16 {
-        let window = self.limit.min(0xffff);
+    /// The edge and window field for a SYN, which is never scaled (RFC 7323 2.2): whole segments of
+    /// `mss` bytes, as Linux offers.
+    pub fn first_edge(&mut self, mss: u32) -> u16 {
+        let space = self.space();
+        let whole = if space > mss { space - space % mss.max(1) } else { space };
+        let window = whole.min(0xffff);
         self.edge = self.nxt + window;
         window as u16
     }
 
-    /// The peer should hear of the larger window without waiting for data to ride on.
+    /// The peer should hear of the larger window without waiting for data to ride on: it has become
+    /// twice as large, and what was left of it was not much (Linux `tcp_cleanup_rbuf`).
     fn update_due(&self) -> bool {
         let (free, offered) = (self.free(), self.window());
-        let growth = free.saturating_sub(offered);
+        let worth = free >= offered.saturating_add(self.step());
         if self.silly {
-            return growth > 0;
+            return worth;
         }
-        let step = (self.limit / 2).min(self.mss).max(1);
-        growth >= (self.limit / 4).max(1) || (offered < step && growth >= step)
+        worth && offered <= self.space() / 2 && free / 2 >= offered
     }
 }
 
 impl Conn {
-    /// The program has read `count` bytes.
-    pub fn on_read(&mut self, cx: &Cx<'_>, count: usize) {
+    /// The program has read.
+    pub fn on_read(&mut self, cx: &Cx<'_>) {
         self.forget_urgent();
-        let rx = &mut self.rx;
-        rx.read_since = rx.read_since.saturating_add(count as u32);
-        let most = u32::try_from(cx.config.receive_buffer).unwrap_or(u32::MAX).min(1 << 30);
-        let little_left = rx.ring.len() < rx.limit as usize / 4;
-        if little_left && rx.read_since >= rx.limit && rx.limit < most {
-            rx.limit = rx.limit.saturating_mul(2).min(most);
-            rx.read_since = 0;
-        }
+        self.grow_receive_buffer(cx);
+        self.ack_after_read();
         if self.state.receives() && !self.rx.closed && self.rx.update_due() {
             self.rx.ack_now = true;
         }
+    }
+
+    /// RFC 6691: the window of a SYN counts segments as they will come, with options if those are
+    /// agreed on already.
+    pub fn first_window(&mut self) -> u16 {
+        let options = if self.stamps.on { 12 } else { 0 };
+        let mss = self.rx.our_mss.saturating_sub(options);
+        self.rx.first_edge(mss)
     }
 }

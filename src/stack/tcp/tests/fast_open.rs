@@ -69,7 +69,7 @@ fn the_cookie_is_shown_with_data() {
     s.expect(P.with(A), 961, 1, 540);
     s.expect_nothing();
     let info = s.tcp.info(s.now, s.id()).unwrap();
-    assert_eq!((info.options & 32, info.bytes_acked), (32, 960));
+    assert_eq!((info.options & 32, info.bytes_acked), (32, 961));
 }
 
 /// RFC 7413 4.2.1: data that the SYN-ACK does not acknowledge is sent again, and a new cookie is

@@ -2,9 +2,11 @@
 //! unreliable network under a virtual clock.
 mod close;
 mod congestion;
+mod delack;
 mod dsack;
 mod ecn;
 mod fast_open;
+mod flow;
 mod fuzz;
 mod half_open;
 mod open;

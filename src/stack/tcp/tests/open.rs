@@ -18,7 +18,7 @@ fn active_open_offers_and_takes_options() {
     let mut s = Script::with(TcpConfig::default());
     let syn = s.connect(TcpOptions::default());
     let o = syn.header.options;
-    assert_eq!((o.mss, o.window_shift, o.sack_permitted), (Some(1000), Some(6), true));
+    assert_eq!((o.mss, o.window_shift, o.sack_permitted), (Some(1000), Some(7), true));
     assert!(o.timestamps.is_some());
     s.expect_state(State::SynSent);
     assert_eq!(s.status().writable, 0);
@@ -39,7 +39,7 @@ fn active_open_offers_and_takes_options() {
     assert_eq!(ack.header.options.timestamps.unwrap().1, 77);
     s.expect_state(State::Established);
     let info = s.tcp.info(s.now, s.id()).unwrap();
-    assert_eq!((info.options, info.snd_wscale, info.rcv_wscale), (7, 3, 6));
+    assert_eq!((info.options, info.snd_wscale, info.rcv_wscale), (7, 3, 7));
     assert_eq!(info.snd_mss, 488);
     // RFC 7323 2.2: the window in a SYN is not scaled.
     assert_eq!(info.snd_wnd, 50_000);

@@ -17,26 +17,6 @@ fn settled() -> Script {
     s
 }
 
-/// RFC 1122 4.2.3.2: an ACK for every second segment at least.
-#[test]
-fn the_first_segments_are_acknowledged_at_once_then_every_second_or_after_40_ms() {
-    let mut s = settled();
-    s.put(A, 161, 1, &[0; 1000]);
-    s.expect_nothing();
-    // RFC 9293 3.8.6.3 (MUST-58): at least every second full segment.
-    s.put(A, 1161, 1, &[0; 1000]);
-    s.expect(A, 1, 2161, 0);
-    s.put(A, 2161, 1, &[0; 1000]);
-    let (ms, _) = s.until_sent();
-    assert_eq!(ms, 40);
-    // An ACK rides on data.
-    s.put(A, 3161, 1, &[0; 10]);
-    s.send(5);
-    s.expect(P.with(A), 1, 3171, 5);
-    s.pass_ms(50);
-    s.expect_nothing();
-}
-
 /// RFC 5681 4.2: one at once for each out-of-order segment, and when a gap is filled.
 #[test]
 fn out_of_order_data_is_kept_and_acknowledged_at_once() {
@@ -170,63 +150,6 @@ fn the_echoed_timestamp_is_of_the_segment_that_is_acknowledged() {
     assert_eq!(s.expect(A, 1, 9, 0).header.options.timestamps.unwrap().1, 20);
 }
 
-#[test]
-fn the_window_closes_and_opens_in_useful_steps() {
-    let config = TcpConfig { receive_buffer: 4000, ..plain_config() };
-    let mut s = Script::with(config).open();
-    let mut seq = 1;
-    for left in [3000, 2000, 1000, 0] {
-        s.put(A, seq, 1, &[0; 1000]);
-        seq += 1000;
-        assert_eq!(s.expect(A, 1, seq, 0).header.window, left);
-    }
-    // A probe of one byte is not taken, and answered; its ACK counts.
-    s.send(7);
-    s.expect(P.with(A), 1, seq, 7);
-    s.put(A, seq, 8, b"x");
-    assert_eq!(s.expect(A, 8, seq, 0).header.window, 0);
-    assert!(s.status().all_acknowledged);
-    // RFC 9293 3.8.6.2.2: not a byte at a time.
-    let id = s.id();
-    s.tcp.consume(s.now, id, 999);
-    s.expect_nothing();
-    s.tcp.consume(s.now, id, 1);
-    assert_eq!(s.expect(A, 8, seq, 0).header.window, 1000);
-    s.tcp.consume(s.now, id, 3000);
-    assert_eq!(s.expect(A, 8, seq, 0).header.window, 4000);
-}
-
-/// RFC 9293 3.10.7.4, first: a segment is trimmed to the window.
-#[test]
-fn data_beyond_the_window_is_cut_off() {
-    let config = TcpConfig { receive_buffer: 1500, ..plain_config() };
-    let mut s = Script::with(config).open();
-    s.put(F.with(A), 1, 1, &[7; 2000]);
-    s.expect(A, 1, 1501, 0);
-    assert_eq!(s.read(), [7; 1500]);
-    s.expect_state(State::Established);
-}
-
-/// RFC 9293 3.8.6, RFC 7323 2.3: the window grows and is scaled.
-#[test]
-fn the_offered_window_grows_to_the_buffer_while_the_program_keeps_up() {
-    let mut s = Script::with(TcpConfig { timestamps: false, ..TcpConfig::default() })
-        .open_with(Options { mss: Some(1000), window_shift: Some(2), ..Options::default() });
-    let (mut seq, mut last, mut edge) = (1, 0, 0);
-    for _ in 0..5000 {
-        s.put(A, seq, 1, &[0; 1000]);
-        seq += 1000;
-        s.read();
-        while let Some(got) = s.get() {
-            last = u32::from(got.header.window) << 6;
-            let now = got.header.ack.wrapping_sub(THEIRS) + last;
-            assert!(now + 64 > edge, "the right edge went back");
-            edge = now;
-        }
-    }
-    assert!(last > 2_000_000, "{last}");
-}
-
 /// The number of separate ranges is limited; what does not fit comes again.
 #[test]
 fn too_many_gaps() {
@@ -239,12 +162,4 @@ fn too_many_gaps() {
     s.put(A, 1, 1, &[0; 300]);
     assert_eq!(s.read().len(), 300);
     assert_eq!(s.now, Instant::from_millis(1_000_000));
-}
-
-/// Urgent data stays in line.
-#[test]
-fn urgent_data_is_data() {
-    let mut s = Script::established();
-    s.put(A.with(Flags::URG), 1, 1, b"now!");
-    assert_eq!(s.read(), b"now!");
 }
