@@ -3,7 +3,7 @@ use super::congestion::Acked;
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
 use super::flight::Record;
-use super::recovery::Mode;
+use super::recovery::{Mode, REORDERING};
 use super::segment_arrives::Verdict;
 use super::seq::Seq;
 use super::timers::Timer;
@@ -289,10 +289,12 @@ impl Conn {
         }
         let reducing = matches!(self.recovery.mode, Mode::Fast | Mode::Cwr);
         let recovering = reducing || self.ecn_holds_window();
+        // Linux `tcp_may_raise_cwnd`: what arrives out of order only where that is usual.
+        let grows = news.acked > 0 || self.recovery.reordering > REORDERING;
         let limited = self.is_window_limited();
         self.cc.acked(&Acked {
             now: cx.now,
-            bytes: news.acked,
+            bytes: if grows { delivered } else { 0 },
             delivered,
             lost,
             flight: news.flight,

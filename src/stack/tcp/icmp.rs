@@ -21,7 +21,7 @@ impl Conn {
         }
         match error {
             IcmpError::Unreachable(error) => self.unreachable(error),
-            IcmpError::TooBig(mtu) => self.too_big(mtu),
+            IcmpError::TooBig(mtu) => self.too_big(cx, mtu),
         }
     }
 
@@ -35,7 +35,7 @@ impl Conn {
     }
 
     /// Path-MTU discovery (RFC 1191, RFC 8201): smaller from now on, and what was too big again.
-    fn too_big(&mut self, mtu: u16) {
+    fn too_big(&mut self, cx: &Cx<'_>, mtu: u16) {
         let floor =
             if self.tuple.remote.is_ipv4() { MTU_BELIEVED_V4.max(MTU_MIN_V4) } else { MTU_MIN_V6 };
         let mtu = mtu.max(floor);
@@ -45,7 +45,7 @@ impl Conn {
         self.path.mtu = mtu;
         self.path_changed();
         if self.state.is_synchronized() {
-            self.resend_too_large();
+            self.resend_too_large(cx);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What `TCP_INFO` and `ss` show.
 use super::api::{TcpConfig, TcpInfo, TcpStatus};
 use super::chrono::Wait;
+use super::congestion::CWND_MAX;
 use super::conn::Conn;
 use crate::base::{Instant, time::Duration};
 
@@ -64,7 +65,11 @@ impl Conn {
             rtt_us: self.rtt.smoothed.map_or(0, micros),
             rttvar_us: micros(self.rtt.deviation),
             min_rtt_us: self.rtt.min().map_or(0, micros),
-            snd_ssthresh: (self.cc.ssthresh() / mss).max(1),
+            // Linux's TCP_INFINITE_SSTHRESH, until there was a loss.
+            snd_ssthresh: match self.cc.ssthresh() {
+                CWND_MAX => 0x7fff_ffff,
+                bytes => (bytes / mss).max(1),
+            },
             snd_cwnd: (self.window_now() / mss).max(1),
             ssthresh_bytes: self.cc.ssthresh(),
             cwnd_bytes: self.cc.cwnd(),

@@ -253,11 +253,17 @@ impl Conn {
         let Some(head) = self.flight.head().filter(|head| !head.lost) else { return };
         let end = head.start + head.mss;
         self.flight.split(0, end);
-        if let Some(head) = self.flight.head() {
-            let total = self.rate.lost + u64::from(head.len());
-            self.cc.lost(cx.now, &head.lost(total));
+        self.lose(cx, 0);
+    }
+
+    /// The record at `place` is lost; true if that is news.
+    pub fn lose(&mut self, cx: &Cx<'_>, place: usize) -> bool {
+        let bytes = self.flight.lose(place);
+        self.rate.lost += u64::from(bytes);
+        if let Some(piece) = self.flight.at(place).filter(|_| bytes > 0) {
+            self.cc.lost(cx.now, &piece.lost(self.rate.lost));
         }
-        self.rate.lost += u64::from(self.flight.lose(0));
+        bytes > 0
     }
 
     /// RFC 5681 3.2: a duplicate ACK stands for a segment that has arrived.
@@ -314,7 +320,7 @@ impl Conn {
         self.tx.timed = None;
         if !self.cc.fast_recovery() {
             // Tahoe: as after a timeout.
-            self.lose_all();
+            self.lose_all(cx);
         }
     }
 

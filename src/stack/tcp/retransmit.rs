@@ -5,7 +5,7 @@ use super::conn::{Conn, Cx};
 use super::counters::Count;
 use super::recovery::{Mode, Pending};
 use super::timers::Timer;
-use crate::base::time::Duration;
+use crate::base::{NetError, time::Duration};
 
 /// Retransmissions of an orphan (Linux `tcp_orphan_retries`, 8 when unset).
 const ORPHAN_RETRIES: u8 = 8;
@@ -53,7 +53,7 @@ impl Conn {
             self.tx.wnd == 0 && cx.now.since(self.rx.last_heard) < cx.config.rto_max * 2;
         let given_up = self.retransmits > self.retries(cx) && !answering;
         if given_up || self.user_timed_out(cx) {
-            return self.time_out(cx);
+            return self.give_up(cx);
         }
         self.enter_loss(cx, first);
         self.rtt.back_off();
@@ -92,12 +92,10 @@ impl Conn {
     }
 
     /// Everything is lost, and slow start goes over it.
-    pub fn lose_all(&mut self) {
-        let mut lost = 0;
+    pub fn lose_all(&mut self, cx: &Cx<'_>) {
         for place in 0..self.flight.records() {
-            lost += self.flight.lose(place);
+            self.lose(cx, place);
         }
-        self.rate.lost += u64::from(lost);
         self.forget_duplicates();
         self.recovery.mode = Mode::Loss;
         self.recovery.frto = false;
@@ -112,31 +110,28 @@ impl Conn {
             self.flight.forget_sacked();
         }
         self.forget_duplicates();
-        let mut lost = 0;
         for place in 0..self.flight.records() {
             let Some(record) = self.flight.at(place) else { break };
             let rack = &self.recovery.rack;
             let fresh = !rack.remaining(cx.now, record, Duration::ZERO).is_zero();
             if place == 0 || reneged || !self.sack || !fresh {
-                lost += self.flight.lose(place);
+                self.lose(cx, place);
             }
         }
-        self.rate.lost += u64::from(lost);
     }
 
     /// The path takes less than it did: what is too large for it goes again in smaller pieces,
     /// without any change of the window (Linux `tcp_simple_retransmit`; RFC 1191 6.5).
-    pub fn resend_too_large(&mut self) {
-        let mut lost = 0;
+    pub fn resend_too_large(&mut self, cx: &Cx<'_>) {
+        let mut lost = false;
         for place in 0..self.flight.records() {
             if self.flight.at(place).is_some_and(|r| r.mss.min(r.len()) > self.tx.mss) {
-                lost += self.flight.lose(place);
+                lost |= self.lose(cx, place);
             }
         }
-        if lost == 0 {
+        if !lost {
             return;
         }
-        self.rate.lost += u64::from(lost);
         if self.recovery.mode != Mode::Loss {
             self.recovery.mode = Mode::Loss;
             self.recovery.point = self.tx.nxt;
@@ -145,6 +140,13 @@ impl Conn {
         }
         self.forget_duplicates();
         self.tx.timed = None;
+    }
+
+    /// The peer has not answered for too long. Nobody is told (Linux `tcp_write_err`): what is lost
+    /// on the way would be lost as well.
+    fn give_up(&mut self, cx: &mut Cx<'_>) {
+        cx.counters.add(Count::TimedOut);
+        self.end(Some(self.soft_error.unwrap_or(NetError::TimedOut)));
     }
 
     fn retries(&self, cx: &Cx<'_>) -> u8 {
@@ -188,7 +190,7 @@ impl Conn {
         let given_up = self.probes >= self.retries(cx)
             || (self.released && self.rtt.backoff >= ORPHAN_BACKOFF);
         if given_up || self.user_timed_out(cx) {
-            return self.time_out(cx);
+            return self.give_up(cx);
         }
         self.probes = self.probes.saturating_add(1);
         if self.tx.wnd > 0 {

@@ -51,9 +51,9 @@ impl Aimd {
 
     /// Grows by `bytes` up to ssthresh; what is left of them is for congestion avoidance. Like
     /// Linux, a stretch ACK counts in full (RFC 3465 with L unlimited), and a window that was
-    /// filled to the half may grow.
+    /// filled to more than the half counts as limited.
     pub fn slow_start(&mut self, acked: &Acked, bytes: u32) -> u32 {
-        if !acked.limited && acked.flight.saturating_mul(2) < self.cwnd {
+        if !acked.limited {
             return 0;
         }
         let step = bytes.min(self.ssthresh.saturating_sub(self.cwnd));

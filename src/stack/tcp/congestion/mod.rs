@@ -89,7 +89,8 @@ impl Start {
 pub(super) struct Acked {
     /// When.
     pub now: Instant,
-    /// Bytes newly acknowledged, cumulatively.
+    /// Bytes for which a window may grow: what was delivered, if anything was acknowledged
+    /// cumulatively or reordering is usual on this path (Linux `tcp_may_raise_cwnd`); else 0.
     pub bytes: u32,
     /// Bytes newly delivered: known now, and not before, to have arrived.
     pub delivered: u32,
@@ -247,7 +248,7 @@ pub(super) fn initial_window(mss: u32) -> u32 {
 }
 
 /// Windows are kept below this, so that sums of bytes stay far from overflow.
-const CWND_MAX: u32 = 1 << 30;
+pub(super) const CWND_MAX: u32 = 1 << 30;
 
 #[cfg(test)]
 mod tests {

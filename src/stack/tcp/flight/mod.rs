@@ -11,6 +11,8 @@
 //! cannot make us keep one record for each.
 mod links;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use super::rate::Snapshot;
 use super::seq::Seq;

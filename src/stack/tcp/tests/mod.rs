@@ -10,6 +10,7 @@ mod flow;
 mod fuzz;
 mod half_open;
 mod open;
+mod rack;
 mod receiving;
 mod recovery;
 mod script;
