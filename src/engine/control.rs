@@ -179,6 +179,10 @@ impl Engine {
                 Some(bytes) => vec![Reply::Info(bytes)],
                 None => errno(Err(Errno::NOTCONN)),
             },
+            Request::CongestionInfo(tuple) => match self.congestion_info_of(&tuple) {
+                Some(bytes) => vec![Reply::Info(bytes)],
+                None => errno(Err(Errno::NOTCONN)),
+            },
             Request::UdpProxy(transport, tuple) => errno(self.open_proxy(now, transport, tuple)),
             Request::UdpError(tuple) => {
                 vec![Reply::Errno(self.udp_errors.take(&tuple).unwrap_or(0))]
@@ -285,6 +289,12 @@ impl Engine {
             tracing::debug!(%error, "cannot capture");
             Errno::INVAL
         })
+    }
+
+    fn congestion_info_of(&self, tuple: &FourTuple) -> Option<Vec<u8>> {
+        let session = self.sessions.get(self.sessions.of_tuple(tuple)?)?;
+        let words = self.stack.tcp().congestion_info(session.conn?).unwrap_or_default();
+        Some(words.iter().flat_map(|word| word.to_ne_bytes()).collect())
     }
 
     fn info_of(&self, now: Instant, tuple: &FourTuple) -> Option<Vec<u8>> {

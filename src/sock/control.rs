@@ -32,6 +32,8 @@ pub enum Request {
     SetOption(FourTuple, WireOption),
     /// An option's value as it is now. Reply: `Value`, or `Errno`.
     GetOption(FourTuple, OptionKind),
+    /// `TCP_CC_INFO`. Reply: `Info`, empty if the algorithm shows nothing, or `Errno`.
+    CongestionInfo(FourTuple),
     /// `TCP_INFO`. Reply: `Info` (bytes of Linux's `struct tcp_info`) or `Errno`.
     Info(FourTuple),
     /// Make a proxy datagram socket for this pair. Reply: `Errno`, 0 once it is bound.
@@ -283,6 +285,7 @@ impl Request {
             Self::Brief => w.u8(8),
             Self::Capture => w.u8(9),
             Self::Stop => w.u8(10),
+            Self::CongestionInfo(t) => w.u8(12).tuple(*t),
             Self::GetOption(t, kind) => w.u8(11).tuple(*t).u8(*kind as u8),
             Self::Wants(name, wants) => {
                 w.u8(40).u8(*wants).0.extend_from_slice(name.encode().as_bytes());
@@ -309,6 +312,7 @@ impl Request {
             8 => Self::Brief,
             9 => Self::Capture,
             10 => Self::Stop,
+            12 => Self::CongestionInfo(r.tuple()?),
             11 => Self::GetOption(r.tuple()?, r.kind()?),
             40 => {
                 let wants = r.u8()?;
@@ -413,6 +417,7 @@ mod tests {
             Request::EndReason(tuple()),
             Request::SetOption(six, option),
             Request::Info(tuple()),
+            Request::CongestionInfo(tuple()),
             Request::GetOption(six, OptionKind::QuickAck),
             Request::UdpProxy(Transport::Echo, tuple()),
             Request::Wants(name, wants::ERRORS),

@@ -52,7 +52,8 @@ pub fn get(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<usize,
                 }
             }
             // Nothing loaded, nothing to tell.
-            libc::TCP_ULP | libc::TCP_CC_INFO => return Ok(0),
+            libc::TCP_ULP => return Ok(0),
+            libc::TCP_CC_INFO => return tcp_info::congestion(&sock, value),
             _ => get_int(&sock, level, name)?,
         },
         IPPROTO_IP => match name {

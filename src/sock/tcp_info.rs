@@ -35,6 +35,14 @@ pub fn get(sock: &Sock, value: UserSlice) -> Result<usize, Errno> {
     }
 }
 
+/// getsockopt(2) of `TCP_CC_INFO`: empty unless the algorithm has something to show.
+pub fn congestion(sock: &Sock, value: UserSlice) -> Result<usize, Errno> {
+    match ask_engine(sock, Request::CongestionInfo) {
+        Some(bytes) if !bytes.is_empty() => value.write(&bytes),
+        _ => Ok(0),
+    }
+}
+
 /// The segment size of a connection: `tcpi_snd_mss`.
 pub fn segment_size(sock: &Sock) -> i32 {
     let bytes = of_the_wire(sock).unwrap_or_else(|| local(sock).to_vec());
@@ -44,11 +52,15 @@ pub fn segment_size(sock: &Sock) -> i32 {
 
 /// What the engine says; `None` for a connection that it does not hold (any more).
 fn of_the_wire(sock: &Sock) -> Option<Vec<u8>> {
+    ask_engine(sock, Request::Info)
+}
+
+fn ask_engine(sock: &Sock, request: fn(FourTuple) -> Request) -> Option<Vec<u8>> {
     if !sock.has(Tag::WIRE) {
         return None;
     }
     let tuple = FourTuple { local: names::local(sock).ok()?, remote: names::remote(sock).ok()? };
-    match ask::ask(NetId(net_env::current().id), &Request::Info(tuple))? {
+    match ask::ask(NetId(net_env::current().id), &request(tuple))? {
         Reply::Info(bytes) => Some(bytes),
         _ => None,
     }

@@ -108,16 +108,16 @@ fn bbr_fills_the_link_and_not_the_queue() {
 /// draft-ietf-ccwg-bbr 2.8: less than 2 % loss is no sign of congestion; to CUBIC each one is.
 #[test]
 fn bbr_survives_losses_that_are_no_congestion() {
-    let mut rates = Vec::new();
+    let (mut rates, rate) = (Vec::new(), 5 * RATE);
     for name in ["bbr", "cubic"] {
-        let lossy = LinkSpec { loss: Loss::Uniform(0.01), ..bottleneck(4 * BDP) };
+        let lossy = LinkSpec { rate, loss: Loss::Uniform(0.01), ..bottleneck(20 * BDP) };
         let mut race = Race::new(2, &[name], lossy);
         seconds(&mut race, 30);
         rates.push(race.rates(5, 30)[0]);
     }
     println!("bbr {:.2}, cubic {:.2} Mb/s at 1 % loss", rates[0] / 1e6, rates[1] / 1e6);
-    assert!(rates[0] > 0.8 * RATE as f64, "{rates:?}");
-    assert!(rates[0] > 2.0 * rates[1], "{rates:?}");
+    assert!(rates[0] > 0.6 * rate as f64, "{rates:?}");
+    assert!(rates[0] > 3.0 * rates[1], "{rates:?}");
 }
 
 /// draft-ietf-ccwg-bbr 5.3.4: every five seconds half of the path is left empty for 200 ms, so that
@@ -204,7 +204,9 @@ fn marks_instead_of_losses() {
         let info = &last.info;
         let rate = info.bytes_acked as f64 * 8.0 / 20.0;
         println!("{name}: {:.2} Mb/s, {} marked", rate / 1e6, info.delivered_ce);
-        assert_eq!(info.options & 24, 24, "{name}: spoken and seen");
+        assert_eq!(info.options & 8, 8, "{name}: both speak it");
+        let peer = world.record.samples.iter().rfind(|s| s.place == b).unwrap();
+        assert_eq!(peer.info.options & 24, 24, "{name}: and it has been seen");
         assert_eq!(info.total_retrans, 0, "{name}");
         assert!(info.delivered_ce > 0 && rate > 0.8 * RATE as f64, "{name}: {rate}");
     }

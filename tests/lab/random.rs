@@ -3,7 +3,7 @@
 use std::time::Duration;
 use understudy::base::{Instant, NetError, Rng, addr::SocketAddr};
 use understudy::lab::sim::*;
-use understudy::stack::tcp::{TcpConfig, congestion};
+use understudy::stack::tcp::{Ecn, TcpConfig, congestion};
 
 /// Runs in one test.
 const RUNS: u64 = 3000;
@@ -53,6 +53,9 @@ fn random_host(rng: &mut Rng, number: usize, mtu: u16) -> HostSpec {
             window_scaling: rng.chance(0.8),
             timestamps: rng.chance(0.7),
             congestion: pick(rng, &congestion::NAMES).into(),
+            ecn: pick(rng, &[Ecn::Off, Ecn::Accept, Ecn::On, Ecn::On]),
+            pacing: rng.chance(0.2),
+            initial_window: pick(rng, &[0, 0, 1, 40]),
             ..TcpConfig::default()
         },
         mtu,

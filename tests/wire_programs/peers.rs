@@ -38,6 +38,24 @@ fn every_algorithm() {
     }
 }
 
+/// RFC 3168: ECN with the kernel, offered by either side or by both, over a wire that marks.
+#[test]
+fn marks() {
+    need!("tshark", "python3");
+    need_root!();
+    for (ours, theirs) in [("on", "2"), ("accept", "1"), ("on", "1"), ("on", "0"), ("off", "1")] {
+        transfer(&format!("ecn = \"{ours}\""), &[&format!("tcp_ecn={theirs}")]);
+    }
+}
+
+/// Everybody paced, whatever the algorithm.
+#[test]
+fn paced() {
+    need!("tshark", "python3");
+    need_root!();
+    transfer("pacing = true", &[]);
+}
+
 /// RFC 7323 and RFC 2018: what either end does not offer is not used.
 #[test]
 fn options_that_we_do_not_offer() {

@@ -222,6 +222,11 @@ impl Tcp {
         self.table.get(id).map(|conn| conn.info(now, &self.config))
     }
 
+    /// What `TCP_CC_INFO` shows, if the algorithm shows anything: of `bbr`, `struct tcp_bbr_info`.
+    pub fn congestion_info(&self, id: ConnId) -> Option<Vec<u32>> {
+        Some(self.table.get(id)?.cc.detail()?.to_vec())
+    }
+
     /// All connections, orphans and half-open ones included. What is only half-open has no handle:
     /// the one that is given means nothing.
     pub fn connections(&self) -> impl Iterator<Item = (ConnId, FourTuple, State)> {

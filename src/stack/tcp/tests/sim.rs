@@ -304,6 +304,7 @@ fn random_run(seed: u64) -> Sim {
         timestamps: rng.chance(0.7),
         congestion: congestion::NAMES[rng.below(congestion::NAMES.len() as u64) as usize].into(),
         ecn: [Ecn::Off, Ecn::Accept, Ecn::On, Ecn::On][rng.below(4) as usize],
+        pacing: rng.chance(0.2),
         initial_window: [0, 0, 1, 40][rng.below(4) as usize],
         ..TcpConfig::default()
     };

@@ -13,6 +13,8 @@
 //! the bandwidth is probed, and as a loss otherwise: not more often than once in a round trip.
 mod machine;
 mod model;
+#[cfg(test)]
+mod tests;
 
 use super::{Acked, CWND_MAX, Congestion, Lost, Start};
 use crate::base::{Instant, Rng, time::Duration};
