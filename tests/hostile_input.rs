@@ -59,9 +59,10 @@ fn control_packets() {
     };
     let mut samples = vec![
         Request::EndReason(tuple).encode(),
-        Request::Listen { local: tuple.local, dual: true, backlog: 9 }.encode(),
+        Request::Listen { local: tuple.local, dual: true, backlog: Some(9), options: Vec::new() }
+            .encode(),
         Reply::Text("words".into()).encode(),
-        ConnectRequest { length: 300, tuple, options: Vec::new() }.encode(),
+        ConnectRequest { length: 300, tuple, options: Vec::new(), data: vec![1; 9] }.encode(),
     ];
     samples.extend((0..10).map(|kind| vec![kind; 40]));
     attack(inputs::control, &samples, 20_000);

@@ -8,7 +8,9 @@ use crate::host::{Errno, fd::Raw, unix};
 use crate::sock::class::{self, Class};
 use crate::sock::datagram_receive::{self, Want};
 use crate::sock::object::Sock;
-use crate::sock::{bind, connect, create, datagram, datagram_send, listen, names, options, stream};
+use crate::sock::{
+    bind, connect, create, datagram, datagram_send, fast_open, listen, names, options, stream,
+};
 use core::ffi::{c_int, c_void};
 use libc::{size_t, sockaddr, socklen_t, ssize_t};
 
@@ -209,10 +211,10 @@ pub(super) fn messages_send(
         };
         return datagram_send::send(sock, payload, to, control, flags);
     }
-    if let Some(to) = to {
-        connect::connect(sock, to.as_bytes())?;
+    if flags & libc::MSG_FASTOPEN != 0 {
+        return fast_open::send(sock, to.map(Given::as_bytes), payload, flags);
     }
-    stream::send(fd, payload, control, flags & !libc::MSG_FASTOPEN)
+    stream::send(fd, payload, control, flags)
 }
 
 /// recvfrom(2).

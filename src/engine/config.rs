@@ -5,7 +5,7 @@ use crate::link::{self, Link};
 use crate::net::brief::Brief;
 use crate::net::config::{self, NetConfig, TcpDefaults};
 use crate::stack::InterfaceSettings;
-use crate::stack::tcp::{Ecn, TcpConfig};
+use crate::stack::tcp::{Ecn, FastOpenBits, SynCookies, TcpConfig};
 
 /// One link of the net and its place in the stack.
 pub struct EngineInterface {
@@ -131,6 +131,16 @@ fn tcp_config(given: &TcpDefaults) -> TcpConfig {
             config::Ecn::Accept => Ecn::Accept,
             config::Ecn::On => Ecn::On,
         }),
+        synack_retries: given.synack_retries.unwrap_or(own.synack_retries),
+        syn_cookies: given.syn_cookies.map_or(own.syn_cookies, |cookies| match cookies {
+            config::SynCookies::Off => SynCookies::Off,
+            config::SynCookies::Auto => SynCookies::Auto,
+            config::SynCookies::Always => SynCookies::Always,
+        }),
+        abort_on_overflow: given.abort_on_overflow.unwrap_or(own.abort_on_overflow),
+        fast_open: given.fast_open.map_or(own.fast_open, FastOpenBits),
+        orphans: given.max_orphans.map_or(own.orphans, |n| n as usize),
+        time_wait_max: given.max_time_wait.map_or(own.time_wait_max, |n| n as usize),
         initial_window: given.initial_window.unwrap_or(own.initial_window),
         initial_ssthresh: given.initial_ssthresh.unwrap_or(own.initial_ssthresh),
         ..own

@@ -14,6 +14,7 @@ use crate::base::{FourTuple, Instant};
 use crate::host::unix::PeerCred;
 use crate::sock::control::{OptionKind, PACKET_MAX, Reply, Request, WireOption, may_join};
 use crate::sock::errno;
+use crate::stack::tcp::TcpOptions;
 use rustix::io::Errno;
 use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use std::collections::VecDeque;
@@ -164,9 +165,10 @@ impl Engine {
         };
         tracing::trace!(?cred, ?request, "asked");
         match request {
-            Request::Listen { local, dual, backlog } => {
-                errno(self.hear_listener(now, cred, local, dual, backlog))
+            Request::Listen { local, dual, backlog, options } => {
+                errno(self.hear_listener(now, cred, (local, dual), backlog, &options))
             }
+            Request::FastOpenRoom(tuple) => vec![Reply::Value(self.fast_open_room(now, tuple))],
             Request::EndReason(tuple) => {
                 vec![Reply::Errno(self.reasons.get(&tuple).unwrap_or(0))]
             }
@@ -208,15 +210,20 @@ impl Engine {
         &mut self,
         now: Instant,
         cred: PeerCred,
-        local: SocketAddr,
-        dual: bool,
-        backlog: u32,
+        (local, dual): (SocketAddr, bool),
+        backlog: Option<u32>,
+        options: &[WireOption],
     ) -> Result<(), Errno> {
         let ip = local.ip();
         if !ip.is_unspecified() && !self.stack.is_local(ip) {
             return Err(Errno::ADDRNOTAVAIL);
         }
-        self.listen(local, dual, backlog)?;
+        if let Some(backlog) = backlog {
+            self.listen(local, dual, backlog)?;
+        }
+        let mut wanted = TcpOptions::default();
+        options.iter().for_each(|option| options::apply(&mut wanted, *option));
+        self.stack.tcp_mut().set_listener_options(local, dual, wanted);
         self.listeners.told((local, dual));
         self.watch_process(now, cred.pid);
         Ok(())

@@ -12,7 +12,7 @@ use super::timers::Due;
 use super::{Engine, options, unix};
 use crate::base::time::Duration;
 use crate::base::{FourTuple, Instant, NetError};
-use crate::sock::control::{ConnectRequest, OptionKind, may_join};
+use crate::sock::control::{ConnectRequest, OptionKind, fast_open, may_join};
 use crate::sock::errno;
 use crate::sock::name::Role;
 use crate::stack::tcp::{State, TcpOptions};
@@ -109,7 +109,7 @@ impl Engine {
     /// A turn of a session that has not sent its request.
     pub(super) fn read_request(&mut self, now: Instant, key: Key) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let mut head = [0u8; ConnectRequest::HEADER_MAX];
+        let mut head = [0u8; ConnectRequest::HEADER_MAX + ConnectRequest::DATA_MAX];
         let n = match unix::peek(&session.fd, &mut head) {
             Ok(n) => n,
             Err(Errno::AGAIN | Errno::INTR) => {
@@ -131,7 +131,7 @@ impl Engine {
 
     fn begin_connect(&mut self, now: Instant, key: Key, request: &ConnectRequest) {
         let mut tcp_options = TcpOptions::default();
-        let (mut linger_zero, mut lowat) = (false, 1);
+        let (mut linger_zero, mut deferred, mut lowat) = (false, false, 1);
         let (mut quickack, mut receive_buffer) = (None, None);
         for option in &request.options {
             options::apply(&mut tcp_options, *option);
@@ -140,8 +140,12 @@ impl Engine {
                 OptionKind::QuickAck => quickack = Some(option.value),
                 OptionKind::ReceiveBuffer => receive_buffer = Some(option.value),
                 OptionKind::ReceiveLowat => lowat = option.value as usize,
+                OptionKind::FastOpen => deferred = option.value == fast_open::WITH_DATA,
                 _ => {}
             }
+        }
+        if deferred {
+            return self.defer_connect(key, request.length, tcp_options, linger_zero);
         }
         self.reasons.take(&request.tuple);
         let connected = if self.stack.is_local(request.tuple.local.ip()) {
@@ -152,6 +156,7 @@ impl Engine {
         tracing::debug!(tuple = ?request.tuple, ?connected, "connect");
         match connected {
             Ok(conn) => {
+                self.stack.tcp_mut().preload(now, conn, &request.data);
                 self.sessions.set_conn(key, conn);
                 if let Some(value) = quickack {
                     self.stack.tcp_mut().set_quickack(now, conn, value);
@@ -233,7 +238,7 @@ impl Engine {
                 Err(_) => left = 0,
             }
         }
-        session.phase = Phase::Open;
+        session.phase = if session.deferred.is_some() { Phase::Deferred } else { Phase::Open };
         self.enqueue(key);
     }
 }

@@ -81,13 +81,20 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Phase::Knocking { tries, since } = session.phase else { return };
         match knocked {
+            // Linux tcp_abort_on_overflow.
+            Knock::Full if self.stack.tcp().aborts_on_overflow() => {
+                self.end_session(now, key, true);
+            }
             Knock::Full if now < since + KNOCK_PATIENCE && knocking < KNOCKING_MAX => {
                 if tries == 0 {
                     self.knocking += 1;
                 }
                 session.phase = Phase::Knocking { tries: tries.saturating_add(1), since };
                 let pause = KNOCK_FIRST * (1 << tries.min(7));
-                self.timers.set(now + pause.min(KNOCK_LONGEST), Due::Session(key));
+                let again = now + pause.min(KNOCK_LONGEST);
+                // Nobody else is let in before that.
+                self.stack.tcp_mut().accept_queue_is_full(session.tuple.local, again);
+                self.timers.set(again, Due::Session(key));
             }
             Knock::Joined => self.joined(now, key),
             Knock::Full | Knock::Nobody => self.end_session(now, key, true),

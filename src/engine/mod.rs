@@ -8,7 +8,7 @@
 //! | `config` | what an engine is started with |
 //! | `run` | the loop |
 //! | `start` | doors, links and the stack at the beginning |
-//! | `gateway`, `inbound` | how connections begin, from either side |
+//! | `gateway`, `inbound`, `fast_open` | how connections begin, from either side |
 //! | `session`, `relay` | a connection, and its bytes |
 //! | `udp`, `parcels`, `datagram_errors` | datagrams, and ICMP's messages for programs |
 //! | `listeners` | who listens |
@@ -23,6 +23,7 @@ pub mod config;
 mod control;
 mod datagram_errors;
 pub mod embed;
+mod fast_open;
 mod files;
 mod gateway;
 mod inbound;

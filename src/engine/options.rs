@@ -22,6 +22,13 @@ pub fn apply(options: &mut TcpOptions, wire: WireOption) {
         }
         OptionKind::SynCount => options.syn_count = byte,
         OptionKind::Ttl => options.ttl = byte,
+        OptionKind::DeferAccept => options.defer_accept = retransmissions(value),
+        OptionKind::Linger2 => options.linger2 = value as i32,
+        OptionKind::FastOpen => options.fast_open = value != 0,
+        OptionKind::FastOpenQueue => {
+            options.fast_open_queue = u16::try_from(value).unwrap_or(u16::MAX);
+        }
+        OptionKind::NoFastOpenCookie => options.fast_open_no_cookie = value != 0,
         OptionKind::NotSentLowat => options.notsent_lowat = value,
         OptionKind::WindowClamp => options.window_clamp = value,
         // What Linux shows is twice what may be in it.
@@ -48,4 +55,15 @@ pub fn apply(options: &mut TcpOptions, wire: WireOption) {
             }
         }
     }
+}
+
+/// How many timeouts of 1, 2, 4, ... 120 seconds fit into `seconds` (Linux `secs_to_retrans`).
+fn retransmissions(seconds: u32) -> u8 {
+    let (mut count, mut total, mut timeout) = (0u8, 0, 1);
+    while total < seconds && count < u8::MAX {
+        count += 1;
+        total += timeout;
+        timeout = (timeout * 2).min(120);
+    }
+    count
 }

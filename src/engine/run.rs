@@ -189,6 +189,7 @@ impl Engine {
                 (Phase::Connecting { length }, _) => self.check_handshake(time, key, length),
                 (Phase::Admitting { left }, _) => self.admit(key, left),
                 (Phase::Knocking { .. }, _) => self.check_knocking(time, key),
+                (Phase::Deferred, _) => self.open_deferred(time, key),
                 (_, Some(conn)) => self.relay(time, key, conn),
                 (_, None) => drop(self.sessions.remove(key)),
             }

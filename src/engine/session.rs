@@ -5,6 +5,7 @@ use super::unix;
 use crate::base::{FourTuple, Instant};
 use crate::host::unix::PeerCred;
 use crate::stack::ConnId;
+use crate::stack::tcp::TcpOptions;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 
@@ -37,6 +38,8 @@ pub enum Phase {
         /// When it was first tried.
         since: Instant,
     },
+    /// Outgoing, with fast open: the connect goes with the first data that the program writes.
+    Deferred,
     /// Bytes flow.
     Open,
     /// The connection has failed: what it had received goes to the program, then the end.
@@ -90,6 +93,8 @@ pub struct Session {
     pub reset_at_end: bool,
     /// It is in the ready queue.
     pub queued: bool,
+    /// What a connect that waits for data is to have ([`Phase::Deferred`]).
+    pub deferred: Option<Box<TcpOptions>>,
 }
 
 impl Session {
@@ -115,6 +120,7 @@ impl Session {
             peer_ended: false,
             reset_at_end: false,
             queued: false,
+            deferred: None,
         }
     }
 }

@@ -79,6 +79,17 @@ pub enum Ecn {
     On,
 }
 
+/// When SYN cookies (RFC 4987) are given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SynCookies {
+    /// Never.
+    Off,
+    /// When a listener's queue of half-open connections is full.
+    Auto,
+    /// To every SYN.
+    Always,
+}
+
 /// The `[tcp]` table: what is not given is the stack's own default.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct TcpDefaults {
@@ -110,6 +121,18 @@ pub struct TcpDefaults {
     pub pacing: Option<bool>,
     /// Who may ask for explicit congestion notification.
     pub ecn: Option<Ecn>,
+    /// Repetitions of a SYN-ACK before a half-open connection is forgotten.
+    pub synack_retries: Option<u8>,
+    /// When SYN cookies are given.
+    pub syn_cookies: Option<SynCookies>,
+    /// Reset who connects to a program whose queue is full.
+    pub abort_on_overflow: Option<bool>,
+    /// Who may use fast open: the bits of Linux's `tcp_fastopen`.
+    pub fast_open: Option<u32>,
+    /// Connections without a program, at most.
+    pub max_orphans: Option<u32>,
+    /// Connections in TIME-WAIT, at most.
+    pub max_time_wait: Option<u32>,
     /// The initial congestion window, segments.
     pub initial_window: Option<u32>,
     /// The initial slow start threshold, bytes.

@@ -4,13 +4,12 @@
 //! Deserialisation alone cannot say where in the file a gateway lies that no link can reach, so it
 //! only gives [`Raw`] with the place of every value (`Spanned`); the rest is done by hand.
 use super::brief::{LOCAL, Loopback, Outside, Users, is_net_name};
-use super::config::{Ecn, IpDefaults, LinkConfig, NetConfig, RouteConfig, TcpDefaults};
+use super::config::{IpDefaults, LinkConfig, NetConfig, RouteConfig};
 use super::given::{Addresses, Given};
 use super::link_spec::{DEVICES, KEYS, LinkSpec};
-use super::units::{Size, Time};
+use super::tcp_table::RawTcp;
 use crate::base::Cidr;
 use crate::base::addr::IpAddr;
-use crate::base::congestion;
 use core::fmt;
 use core::ops::Range;
 use core::str::FromStr;
@@ -20,8 +19,6 @@ use toml::Spanned;
 
 /// Links, addresses, routes or users in one file, at most (a brief carries no more).
 const LIST_MAX: usize = 64;
-/// Segments that `initial_window` accepts at most.
-const INITIAL_WINDOW_MAX: u32 = 1_000;
 
 /// What is wrong with a net's file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,9 +42,9 @@ impl fmt::Display for ConfigError {
 impl core::error::Error for ConfigError {}
 
 /// A sentence about a place in the text.
-struct Wrong(Range<usize>, String);
+pub(super) struct Wrong(pub Range<usize>, pub String);
 
-type Checked<T> = Result<T, Wrong>;
+pub(super) type Checked<T> = Result<T, Wrong>;
 
 /// A value and where it is written.
 type At<T> = (Range<usize>, T);
@@ -137,27 +134,6 @@ struct RawRoute {
 /// those of [`LinkSpec::set`].
 type RawLink = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawTcp {
-    send_buffer: Option<Size>,
-    receive_buffer: Option<Size>,
-    syn_retries: Option<Spanned<u8>>,
-    retries: Option<Spanned<u8>>,
-    rto_min: Option<Time>,
-    rto_max: Option<Spanned<Time>>,
-    time_wait: Option<Time>,
-    fin_wait2: Option<Time>,
-    window_scaling: Option<bool>,
-    timestamps: Option<bool>,
-    sack: Option<bool>,
-    congestion: Option<Spanned<String>>,
-    pacing: Option<bool>,
-    ecn: Option<Spanned<String>>,
-    initial_window: Option<Spanned<u32>>,
-    initial_ssthresh: Option<Size>,
-}
-
 /// Reads the file's text; `file` is its name, for messages.
 ///
 /// # Errors
@@ -209,7 +185,7 @@ fn convert(raw: Raw) -> Checked<NetConfig> {
     let loopback = [("direct", Loopback::Direct), ("tcp", Loopback::Tcp)];
     net.loopback = word("loopback", raw.loopback, loopback)?;
     net.users = raw.users.map(users).transpose()?;
-    net.tcp = tcp(raw.tcp)?;
+    net.tcp = raw.tcp.check()?;
     let own = IpDefaults::default();
     net.ip = IpDefaults {
         dad: raw.ip.dad.unwrap_or(own.dad),
@@ -246,65 +222,6 @@ fn users(raw: Spanned<RawUsers>) -> Checked<Users> {
             Err(Wrong(span, format!("at most {LIST_MAX} users; write users = \"any\"")))
         }
         RawUsers::Only(list) => Ok(Users::Only(list)),
-    }
-}
-
-fn tcp(raw: RawTcp) -> Checked<TcpDefaults> {
-    for count in [&raw.syn_retries, &raw.retries].into_iter().flatten() {
-        if !(1..=30).contains(count.as_ref()) {
-            return Err(Wrong(count.span(), "a number of repetitions from 1 to 30".into()));
-        }
-    }
-    if let (Some(min), Some(max)) = (&raw.rto_min, &raw.rto_max)
-        && max.as_ref().0 < min.0
-    {
-        return Err(Wrong(max.span(), "rto_max is less than rto_min".into()));
-    }
-    if let Some(name) = &raw.congestion
-        && congestion::find(name.as_ref()).is_none()
-    {
-        let accepted = congestion::NAMES.join(", ");
-        let why =
-            format!("there is no congestion control {:?}; there is {accepted}", name.as_ref());
-        return Err(Wrong(name.span(), why));
-    }
-    if let Some(window) = &raw.initial_window
-        && !(1..=INITIAL_WINDOW_MAX).contains(window.as_ref())
-    {
-        let why = format!("a number of segments from 1 to {INITIAL_WINDOW_MAX}");
-        return Err(Wrong(window.span(), why));
-    }
-    let time = |t: Option<Time>| t.map(|t| t.0);
-    let bytes = |size: Size| u32::try_from(size.0).unwrap_or(u32::MAX);
-    Ok(TcpDefaults {
-        send_buffer: raw.send_buffer.map(|s| s.0),
-        receive_buffer: raw.receive_buffer.map(|s| s.0),
-        syn_retries: raw.syn_retries.map(Spanned::into_inner),
-        retries: raw.retries.map(Spanned::into_inner),
-        rto_min: time(raw.rto_min),
-        rto_max: time(raw.rto_max.map(Spanned::into_inner)),
-        time_wait: time(raw.time_wait),
-        fin_wait2: time(raw.fin_wait2),
-        window_scaling: raw.window_scaling,
-        timestamps: raw.timestamps,
-        sack: raw.sack,
-        congestion: raw.congestion.map(Spanned::into_inner),
-        pacing: raw.pacing,
-        ecn: raw.ecn.map(ecn).transpose()?,
-        initial_window: raw.initial_window.map(Spanned::into_inner),
-        initial_ssthresh: raw.initial_ssthresh.map(bytes),
-    })
-}
-
-fn ecn(text: Spanned<String>) -> Checked<Ecn> {
-    match text.as_ref().as_str() {
-        "off" => Ok(Ecn::Off),
-        "accept" => Ok(Ecn::Accept),
-        "on" => Ok(Ecn::On),
-        other => {
-            let why = format!("ecn is \"off\", \"accept\" or \"on\", not {other:?}");
-            Err(Wrong(text.span(), why))
-        }
     }
 }
 

@@ -5,4 +5,5 @@ pub mod config;
 pub mod file;
 mod given;
 pub mod link_spec;
+mod tcp_table;
 pub mod units;

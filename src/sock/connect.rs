@@ -3,6 +3,7 @@
 use super::connect_local;
 use super::connect_wire;
 use super::datagram;
+use super::fast_open::First;
 use super::name::Role;
 use super::net_env;
 use super::object::{Sock, canonical};
@@ -16,6 +17,11 @@ use crate::net::brief::{Destination, Loopback, Outside};
 
 /// connect(2) with the address that the program gave.
 pub fn connect(sock: Sock, given: &[u8]) -> Result<(), Errno> {
+    connect_with(sock, given, None)
+}
+
+/// The same, with data that may go along with the SYN of a stream.
+pub fn connect_with(sock: Sock, given: &[u8], first: Option<&mut First<'_>>) -> Result<(), Errno> {
     if sock.has(Tag::DGRAM) {
         return match datagram_address(&sock, given)? {
             Given::Inet(address) => datagram::connect(sock, Some(address)),
@@ -30,7 +36,7 @@ pub fn connect(sock: Sock, given: &[u8]) -> Result<(), Errno> {
         return answer;
     }
     match sockaddr::decode(given, sock.has(Tag::IPV6))? {
-        Given::Inet(address) => start(sock, address, given),
+        Given::Inet(address) => start(sock, address, given, first),
         Given::Unspec(_) => Err(Errno::AFNOSUPPORT),
     }
 }
@@ -77,7 +83,12 @@ fn progress(mut sock: Sock) -> Option<Result<(), Errno>> {
     sock.has(Tag::CONNECTED).then_some(Err(Errno::ISCONN))
 }
 
-fn start(sock: Sock, address: SocketAddr, given: &[u8]) -> Result<(), Errno> {
+fn start(
+    sock: Sock,
+    address: SocketAddr,
+    given: &[u8],
+    first: Option<&mut First<'_>>,
+) -> Result<(), Errno> {
     let remote = destination(&sock, address)?;
     let brief = net_env::usable()?;
     match brief.destination(remote.ip()) {
@@ -85,9 +96,9 @@ fn start(sock: Sock, address: SocketAddr, given: &[u8]) -> Result<(), Errno> {
             connect_local::connect(sock, remote)
         }
         Destination::Local => {
-            connect_wire::connect(sock, remote, connect_local::source_for(remote.ip()))
+            connect_wire::connect(sock, remote, connect_local::source_for(remote.ip()), first)
         }
-        Destination::Wire { source } => connect_wire::connect(sock, remote, source),
+        Destination::Wire { source } => connect_wire::connect(sock, remote, source, first),
         Destination::Outside => match brief.outside {
             Outside::Unreachable => Err(Errno::NETUNREACH),
             Outside::Host => outside(sock, given),

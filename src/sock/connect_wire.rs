@@ -6,8 +6,9 @@
 //! unread (`OUT|ERR|HUP`) and remembers why.
 use super::ask;
 use super::connect_local::fail_late;
-use super::control::{ConnectRequest, OptionKind, Reply, Request, WireOption};
+use super::control::{ConnectRequest, OptionKind, Reply, Request, WireOption, fast_open};
 use super::endpoint;
+use super::fast_open::First;
 use super::name::{Name, NetId, Role};
 use super::net_env;
 use super::object::{Sock, address_of};
@@ -20,8 +21,18 @@ use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::time::Duration;
 use crate::host::{Errno, clock, fd, message, option, poll, unix};
 
+/// How long the engine may take to see a connect that waits for its data.
+const DEFERRED_WAIT: Duration = Duration::from_secs(1);
+
 /// Connects to `remote` from `source` (unless the program bound an address).
-pub fn connect(sock: Sock, remote: SocketAddr, source: IpAddr) -> Result<(), Errno> {
+/// With data that may go along (`MSG_FASTOPEN`), or with `TCP_FASTOPEN_CONNECT`, the engine is
+/// asked whether there is a cookie; if there is none, it asks for one.
+pub fn connect(
+    sock: Sock,
+    remote: SocketAddr,
+    source: IpAddr,
+    first: Option<&mut First<'_>>,
+) -> Result<(), Errno> {
     let mut sock = endpoint::become_endpoint(sock, remote, source)?;
     let net = NetId(net_env::current().id);
     let gateway = address_of(&Name { net, role: Role::Gateway });
@@ -34,25 +45,63 @@ pub fn connect(sock: Sock, remote: SocketAddr, source: IpAddr) -> Result<(), Err
     let Some(Role::Endpoint { local, remote }) = sock.own_name().map(|n| n.role) else {
         return Err(Errno::INVAL);
     };
-    sock.add(Tag::CONNECTED | Tag::CONNECTING | Tag::WIRE);
+    let tuple = FourTuple { local, remote };
+    let (fast, data) = plan_fast_open(&sock, net, tuple, first);
+    let deferred = fast == Some(fast_open::WITH_DATA);
+    let connecting = if deferred { 0 } else { Tag::CONNECTING };
+    sock.add(Tag::CONNECTED | Tag::WIRE | connecting);
     options::apply_lowat(&mut sock);
-    let request = request(&sock, FourTuple { local, remote });
+    let request = request(&sock, tuple, fast, data);
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     if message::send_bytes(sock.fd, &request, None, flags) != Ok(request.len()) {
         sock.remove(Tag::CONNECTED | Tag::CONNECTING | Tag::WIRE);
         replace::unix_file(sock)?;
         return Err(Errno::NETUNREACH); // the engine has just died
     }
+    if deferred {
+        // The engine takes the request at once: the socket is writable then, as on Linux.
+        let _ = poll::one(sock.fd, libc::POLLOUT, Some(DEFERRED_WAIT));
+        return Ok(());
+    }
     if fd::is_nonblocking(sock.fd) { Err(Errno::INPROGRESS) } else { wait(sock) }
 }
 
+/// What the request says of fast open, and the data that goes with it.
+fn plan_fast_open<'a>(
+    sock: &Sock,
+    net: NetId,
+    tuple: FourTuple,
+    first: Option<&mut First<'a>>,
+) -> (Option<u32>, &'a [u8]) {
+    let deferred = || {
+        options::annex_int(sock, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT).unwrap_or(0) != 0
+    };
+    if first.is_none() && !deferred() {
+        return (None, &[]);
+    }
+    let room = match ask::ask(net, &Request::FastOpenRoom(tuple)) {
+        Some(Reply::Value(room)) => room as usize,
+        _ => 0,
+    };
+    match first {
+        Some(first) => {
+            let data = &first.data[..first.data.len().min(room)];
+            first.carried = data.len();
+            (Some(fast_open::NOW), data)
+        }
+        None if room > 0 => (Some(fast_open::WITH_DATA), &[]),
+        None => (Some(fast_open::NOW), &[]),
+    }
+}
+
 /// The request with its padding.
-fn request(sock: &Sock, tuple: FourTuple) -> Vec<u8> {
+fn request(sock: &Sock, tuple: FourTuple, fast: Option<u32>, data: &[u8]) -> Vec<u8> {
     // A unix socket is writable while four times what is queued is not more than SO_SNDBUF.
     let buffer = option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_SNDBUF).unwrap_or(212_992);
     let length = u32::try_from(buffer / 4 + 1).unwrap_or(ConnectRequest::HEADER_MAX as u32);
-    let options = options::wire_options(sock);
-    ConnectRequest { length, tuple, options }.encode()
+    let mut options = options::wire_options(sock);
+    options.extend(fast.map(|value| WireOption { kind: OptionKind::FastOpen, value }));
+    ConnectRequest { length, tuple, options, data: data.to_vec() }.encode()
 }
 
 /// connect(2) again while the first is under way.

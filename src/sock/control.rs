@@ -23,8 +23,10 @@ pub enum Request {
         local: SocketAddr,
         /// `::` that also takes IPv4.
         dual: bool,
-        /// As given to `listen`.
-        backlog: u32,
+        /// As given to `listen`; `None`: only its options have changed.
+        backlog: Option<u32>,
+        /// Options that its connections begin with, and its own.
+        options: Vec<WireOption>,
     },
     /// Why did this connection end? Reply: `Errno`, 0 if it did not or nobody remembers.
     EndReason(FourTuple),
@@ -45,6 +47,9 @@ pub enum Request {
     /// The oldest entry of the error queue of a datagram socket, and take it out. Reply: `Info`
     /// (a [`super::error_queue::Record`]), or `Errno`: `EAGAIN` if there is none.
     ErrorQueue(Name),
+    /// How many bytes of data the SYN of this connection could carry (fast open). Reply: `Value`, 0
+    /// if there is no cookie yet.
+    FastOpenRoom(FourTuple),
     /// Everything `understudy ss` and `status` show. Reply: `Text` packets (JSON when joined), the
     /// last one empty.
     Snapshot,
@@ -116,10 +121,29 @@ pub enum OptionKind {
     Congestion = 25,
     /// `SO_MAX_PACING_RATE`, bytes per second; `u32::MAX` (34 Gb/s) and above is none.
     MaxPacingRate = 26,
+    /// `TCP_DEFER_ACCEPT` of a listener, seconds.
+    DeferAccept = 40,
+    /// `TCP_LINGER2`, seconds, as an `i32`.
+    Linger2 = 41,
+    /// Fast open as a client: a value of [`fast_open`].
+    FastOpen = 42,
+    /// `TCP_FASTOPEN` of a listener: connections.
+    FastOpenQueue = 43,
+    /// `TCP_FASTOPEN_NO_COOKIE`.
+    NoFastOpenCookie = 44,
+}
+
+/// Values of [`OptionKind::FastOpen`].
+pub mod fast_open {
+    /// Ask for a cookie, or show it; the data is in the request.
+    pub const NOW: u32 = 1;
+    /// The same with the first data that the program writes: until then the connection is taken
+    /// to be there (`TCP_FASTOPEN_CONNECT`).
+    pub const WITH_DATA: u32 = 2;
 }
 
 impl OptionKind {
-    const ALL: [OptionKind; 26] = [
+    const ALL: [OptionKind; 31] = [
         Self::NoDelay,
         Self::Cork,
         Self::KeepAlive,
@@ -146,6 +170,11 @@ impl OptionKind {
         Self::Unsent,
         Self::Congestion,
         Self::MaxPacingRate,
+        Self::DeferAccept,
+        Self::Linger2,
+        Self::FastOpen,
+        Self::FastOpenQueue,
+        Self::NoFastOpenCookie,
     ];
 }
 
@@ -168,6 +197,8 @@ pub struct ConnectRequest {
     pub tuple: FourTuple,
     /// Options set before `connect`.
     pub options: Vec<WireOption>,
+    /// Data to go with the SYN (fast open), at most [`Self::DATA_MAX`] bytes.
+    pub data: Vec<u8>,
 }
 
 /// What a datagram socket asks the engine for: see [`Request::Wants`].
@@ -229,6 +260,13 @@ impl Writer {
     fn option(&mut self, o: WireOption) -> &mut Self {
         self.u8(o.kind as u8).u32(o.value)
     }
+    fn options(&mut self, list: &[WireOption]) -> &mut Self {
+        self.u8(list.len() as u8);
+        for option in list {
+            self.option(*option);
+        }
+        self
+    }
 }
 
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
@@ -263,6 +301,10 @@ impl<'a> Reader<'a> {
     fn option(&mut self) -> Option<WireOption> {
         Some(WireOption { kind: self.kind()?, value: self.u32()? })
     }
+    fn options(&mut self) -> Option<Vec<WireOption>> {
+        let count = self.u8()?;
+        (0..count).map(|_| self.option()).collect()
+    }
     pub(super) fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.0)
     }
@@ -273,8 +315,9 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer(Vec::with_capacity(64));
         match self {
-            Self::Listen { local, dual, backlog } => {
-                w.u8(1).addr(*local).u8(u8::from(*dual)).u32(*backlog)
+            Self::Listen { local, dual, backlog, options } => {
+                w.u8(1).addr(*local).u8(u8::from(*dual)).u8(u8::from(backlog.is_some()));
+                w.u32(backlog.unwrap_or(0)).options(options)
             }
             Self::EndReason(t) => w.u8(2).tuple(*t),
             Self::SetOption(t, o) => w.u8(3).tuple(*t).option(*o),
@@ -286,6 +329,7 @@ impl Request {
             Self::Capture => w.u8(9),
             Self::Stop => w.u8(10),
             Self::CongestionInfo(t) => w.u8(12).tuple(*t),
+            Self::FastOpenRoom(t) => w.u8(50).tuple(*t),
             Self::GetOption(t, kind) => w.u8(11).tuple(*t).u8(*kind as u8),
             Self::Wants(name, wants) => {
                 w.u8(40).u8(*wants).0.extend_from_slice(name.encode().as_bytes());
@@ -302,7 +346,15 @@ impl Request {
     pub fn decode(packet: &[u8]) -> Option<Request> {
         let mut r = Reader(packet);
         Some(match r.u8()? {
-            1 => Self::Listen { local: r.addr()?, dual: r.u8()? != 0, backlog: r.u32()? },
+            1 => Self::Listen {
+                local: r.addr()?,
+                dual: r.u8()? != 0,
+                backlog: {
+                    let (given, backlog) = (r.u8()? != 0, r.u32()?);
+                    given.then_some(backlog)
+                },
+                options: r.options()?,
+            },
             2 => Self::EndReason(r.tuple()?),
             3 => Self::SetOption(r.tuple()?, r.option()?),
             4 => Self::Info(r.tuple()?),
@@ -313,6 +365,7 @@ impl Request {
             9 => Self::Capture,
             10 => Self::Stop,
             12 => Self::CongestionInfo(r.tuple()?),
+            50 => Self::FastOpenRoom(r.tuple()?),
             11 => Self::GetOption(r.tuple()?, r.kind()?),
             40 => {
                 let wants = r.u8()?;
@@ -356,29 +409,30 @@ impl Reply {
 impl ConnectRequest {
     /// Enough bytes to hold any request without its padding.
     pub const HEADER_MAX: usize = 256;
+    /// Most bytes of data in a request: what fits one segment on most wires.
+    pub const DATA_MAX: usize = 4_096;
 
     /// The message, padded with zeros to `self.length` (at least to the length of its header).
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer(Vec::with_capacity(self.length as usize));
         w.0.extend_from_slice(&CONNECT_MAGIC);
-        w.u32(self.length).tuple(self.tuple).u8(self.options.len() as u8);
-        for option in &self.options {
-            w.option(*option);
-        }
+        w.u32(self.length).tuple(self.tuple).options(&self.options);
+        w.u32(self.data.len() as u32).0.extend_from_slice(&self.data);
         let length = w.0.len().max(self.length as usize);
         w.0.resize(length, 0);
         w.0[4..8].copy_from_slice(&(length as u32).to_le_bytes());
         w.0
     }
-    /// Reads the head of a message (up to [`Self::HEADER_MAX`] bytes of it).
+    /// Reads the head of a message: [`Self::HEADER_MAX`] bytes of it, and the data.
     pub fn decode(head: &[u8]) -> Option<ConnectRequest> {
         let mut r = Reader(head);
         if r.take::<4>()? != CONNECT_MAGIC {
             return None;
         }
-        let (length, tuple, count) = (r.u32()?, r.tuple()?, r.u8()?);
-        let options = (0..count).map(|_| r.option()).collect::<Option<Vec<_>>>()?;
-        Some(ConnectRequest { length, tuple, options })
+        let (length, tuple, options) = (r.u32()?, r.tuple()?, r.options()?);
+        let data_len = r.u32()? as usize;
+        let data = r.0.get(..data_len).filter(|data| data.len() <= Self::DATA_MAX)?.to_vec();
+        Some(ConnectRequest { length, tuple, options, data })
     }
 }
 
@@ -413,7 +467,13 @@ mod tests {
         let option = WireOption { kind: OptionKind::KeepIdleMs, value: 60_000 };
         let name = Name { net: NetId(7), role: Role::Alarm };
         for request in [
-            Request::Listen { local: six.local, dual: true, backlog: 511 },
+            Request::Listen {
+                local: six.local,
+                dual: true,
+                backlog: Some(511),
+                options: vec![option; 2],
+            },
+            Request::FastOpenRoom(six),
             Request::EndReason(tuple()),
             Request::SetOption(six, option),
             Request::Info(tuple()),
@@ -430,7 +490,8 @@ mod tests {
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
         }
-        let connect = ConnectRequest { length: 53_000, tuple: six, options: vec![option; 3] };
+        let (options, data) = (vec![option; 3], b"hello".to_vec());
+        let connect = ConnectRequest { length: 53_000, tuple: six, options, data };
         let bytes = connect.encode();
         assert_eq!(bytes.len(), 53_000);
         assert_eq!(ConnectRequest::decode(&bytes[..ConnectRequest::HEADER_MAX]), Some(connect));

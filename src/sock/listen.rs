@@ -35,21 +35,27 @@ pub fn listen(mut sock: Sock, backlog: i32) -> Result<(), Errno> {
     let kernel_backlog = if backlog < 0 { backlog } else { backlog.max(BACKLOG_MIN) };
     unix::listen(sock.fd, kernel_backlog)?;
     sock.add(Tag::LISTENING);
-    tell_engine(&sock, backlog);
+    let backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
+    tell_engine(&sock, Some(backlog));
     Ok(())
 }
 
 /// The engine must know who listens before a SYN comes. No engine: it will read the kernel's list
 /// when it starts.
-fn tell_engine(sock: &Sock, backlog: i32) {
+fn tell_engine(sock: &Sock, backlog: Option<u32>) {
     let brief = net_env::current();
     if !brief.has_engine() {
         return;
     }
     if let Some(Role::Listener { local, dual, .. }) = sock.own_name().map(|n| n.role) {
-        let backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
-        ask::ask(NetId(brief.id), &Request::Listen { local, dual, backlog });
+        let options = options::wire_options(sock);
+        ask::ask(NetId(brief.id), &Request::Listen { local, dual, backlog, options });
     }
+}
+
+/// An option of a listener was set: it counts for SYNs from now on.
+pub fn options_changed(sock: &Sock) {
+    tell_engine(sock, None);
 }
 
 /// accept4(2): the new descriptor and the address of the peer, as the program is to see it.

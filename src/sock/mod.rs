@@ -23,6 +23,7 @@ pub mod endpoint;
 pub mod errno;
 pub mod error_queue;
 pub mod error_receive;
+pub mod fast_open;
 pub mod listen;
 pub mod name;
 pub mod names;

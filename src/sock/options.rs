@@ -13,6 +13,7 @@ use super::connect_wire;
 use super::control::{OptionKind, Reply, Request, WireOption};
 use super::datagram;
 use super::datagram_options;
+use super::listen;
 use super::name::NetId;
 use super::names;
 use super::net_env;
@@ -145,7 +146,8 @@ fn flag_of(sock: &Sock, level: i32, name: i32) -> Option<u64> {
     }
 }
 
-fn annex_int(sock: &Sock, level: i32, name: i32) -> Option<i32> {
+/// An option as the program has set it.
+pub fn annex_int(sock: &Sock, level: i32, name: i32) -> Option<i32> {
     if !sock.has(Tag::ANNEX) {
         return None;
     }
@@ -242,6 +244,10 @@ pub fn announce(sock: &Sock, kind: OptionKind) {
 
 /// Tells the engine, if it holds the other end. An engine that has gone ends the connection anyway.
 fn tell_engine(sock: &Sock, kind: OptionKind, value: u32) -> Result<(), Errno> {
+    if sock.has(Tag::LISTENING) {
+        listen::options_changed(sock);
+        return Ok(());
+    }
     if sock.has(Tag::DGRAM) || !sock.has(Tag::WIRE) {
         return Ok(());
     }

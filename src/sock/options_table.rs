@@ -81,6 +81,7 @@ impl IntOption {
 const IP_MULTICAST_ALL: i32 = 49;
 const IPV6_MULTICAST_ALL: i32 = 29;
 const IPV6_AUTOFLOWLABEL: i32 = 70;
+const TCP_FASTOPEN_NO_COOKIE: i32 = 34;
 
 use On::{Both, Datagram};
 use Rule::{
@@ -126,14 +127,15 @@ const TABLE: &[IntOption] = &[
     tcp(libc::TCP_KEEPINTVL, 75, Range(1, 32_767)).wire(OptionKind::KeepIntervalMs, 1000),
     tcp(libc::TCP_KEEPCNT, 9, Range(1, 127)).wire(OptionKind::KeepCount, 1),
     tcp(libc::TCP_SYNCNT, 6, Range(1, 127)).wire(OptionKind::SynCount, 1),
-    tcp(libc::TCP_LINGER2, 60, Linger2),
-    tcp(libc::TCP_DEFER_ACCEPT, 0, DeferAccept),
+    tcp(libc::TCP_LINGER2, 60, Linger2).wire(OptionKind::Linger2, 1),
+    tcp(libc::TCP_DEFER_ACCEPT, 0, DeferAccept).wire(OptionKind::DeferAccept, 1),
     tcp(libc::TCP_WINDOW_CLAMP, 0, WindowClamp).wire(OptionKind::WindowClamp, 1),
     tcp(libc::TCP_QUICKACK, 1, Flag).wire(OptionKind::QuickAck, 1),
     tcp(libc::TCP_USER_TIMEOUT, 0, Range(0, i32::MAX)).wire(OptionKind::UserTimeoutMs, 1),
-    tcp(libc::TCP_FASTOPEN, 0, Range(0, i32::MAX)),
+    tcp(libc::TCP_FASTOPEN, 0, Range(0, i32::MAX)).wire(OptionKind::FastOpenQueue, 1),
     tcp(libc::TCP_NOTSENT_LOWAT, 0, Any).wire(OptionKind::NotSentLowat, 1),
     tcp(libc::TCP_FASTOPEN_CONNECT, 0, Range(0, 1)),
+    tcp(TCP_FASTOPEN_NO_COOKIE, 0, Range(0, 1)).wire(OptionKind::NoFastOpenCookie, 1),
 ];
 
 /// The option of that name on a socket of this kind. Options of `IPPROTO_IP` are on IPv6 ones too.

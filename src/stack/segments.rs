@@ -68,6 +68,14 @@ impl Stack {
         let path = self.path(hop, remote);
         self.tcp.connect(now, tuple, path, options)
     }
+    /// How many bytes of data the SYN of a connection could carry (fast open, RFC 7413); 0 without
+    /// a cookie of the peer, or a way there.
+    pub fn fast_open_room(&self, now: Instant, tuple: FourTuple, options: &TcpOptions) -> usize {
+        let (local, remote) = (tuple.local.ip(), tuple.remote.ip());
+        let Some(hop) = self.hop(remote, Some(local)) else { return 0 };
+        let mtu = self.path(hop, remote).mtu;
+        self.tcp.fast_open_room(now, remote, mtu, options)
+    }
     /// What TCP must know of the way to `dst`.
     fn path(&self, hop: Hop, dst: IpAddr) -> Path {
         let tso_max = self.interface(hop.interface).map_or(0, |i| i.tso_max());

@@ -22,7 +22,12 @@ fn what_is_not_there_is_an_errno() {
     assert_eq!(rig.ask(&Request::EndReason(tuple)), Reply::Errno(0));
     assert_eq!(rig.ask(&Request::UdpError(tuple)), Reply::Errno(0));
     assert_eq!(rig.ask(&Request::UdpProxy(Transport::Udp, tuple.reversed())), Reply::Errno(99));
-    let elsewhere = Request::Listen { local: at("10.8.8.8", 80), dual: false, backlog: 1 };
+    let elsewhere = Request::Listen {
+        local: at("10.8.8.8", 80),
+        dual: false,
+        backlog: Some(1),
+        options: Vec::new(),
+    };
     assert_eq!(rig.ask(&elsewhere), Reply::Errno(99));
     assert_eq!(rig.ask(&Request::Capture), Reply::Errno(9), "no descriptor came along");
 }

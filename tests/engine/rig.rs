@@ -154,7 +154,7 @@ impl Rig {
         rustix::net::connect(&fd, &self.name(Role::Gateway)).unwrap();
         let buffer = rustix::net::sockopt::socket_send_buffer_size(&fd).unwrap();
         let length = buffer as u32 / 4 + 1;
-        let request = ConnectRequest { length, tuple, options };
+        let request = ConnectRequest { length, tuple, options, data: Vec::new() };
         let bytes = request.encode();
         let sent = rustix::net::send(&fd, &bytes, rustix::net::SendFlags::NOSIGNAL).unwrap();
         assert_eq!(sent, bytes.len());
@@ -178,7 +178,8 @@ impl Rig {
         let role = Role::Listener { local, dual: false, slot };
         rustix::net::bind(&fd, &self.name(role)).unwrap();
         rustix::net::listen(&fd, backlog).unwrap();
-        let request = Request::Listen { local, dual: false, backlog: backlog as u32 };
+        let (backlog, options) = (Some(backlog as u32), Vec::new());
+        let request = Request::Listen { local, dual: false, backlog, options };
         assert_eq!(self.ask(&request), Reply::Errno(0));
         fd
     }

@@ -28,6 +28,7 @@ mod echo;
 mod errors;
 mod flow;
 mod iperf;
+mod opening;
 mod peers;
 mod streams;
 mod tap;

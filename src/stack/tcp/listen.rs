@@ -249,6 +249,11 @@ impl Tcp {
         }
     }
 
+    /// Whether a full queue of accepted connections resets (Linux `tcp_abort_on_overflow`).
+    pub fn aborts_on_overflow(&self) -> bool {
+        self.config.abort_on_overflow
+    }
+
     /// Whether fast open is to be answered by this net's servers.
     pub(super) fn serves_fast_open(&self, options: &TcpOptions) -> bool {
         let bits = self.config.fast_open;

@@ -1,0 +1,66 @@
+//! Fast open (RFC 7413), the program's side: connections that wait for their first data.
+use super::Engine;
+use super::session::Phase;
+use super::slab::Key;
+use super::unix;
+use crate::base::{FourTuple, Instant};
+use crate::sock::control::ConnectRequest;
+use crate::sock::errno;
+use crate::stack::tcp::TcpOptions;
+use rustix::io::Errno;
+
+impl Engine {
+    /// `TCP_FASTOPEN_CONNECT`: the program is told that it is connected, and its first data goes
+    /// with the SYN.
+    pub(super) fn defer_connect(
+        &mut self,
+        key: Key,
+        length: u32,
+        options: TcpOptions,
+        linger_zero: bool,
+    ) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.deferred = Some(Box::new(options));
+        session.reset_at_end = linger_zero;
+        session.phase = Phase::Admitting { left: length };
+        self.enqueue(key);
+    }
+
+    /// A turn of a session whose connect waits for data.
+    pub(super) fn open_deferred(&mut self, now: Instant, key: Key) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let mut data = [0; ConnectRequest::DATA_MAX];
+        let len = match unix::read(&session.fd, &mut data) {
+            Ok(0) if session.hung_up => return drop(self.sessions.remove(key)),
+            Ok(len) => len,
+            Err(Errno::AGAIN | Errno::INTR) => {
+                session.readable = false;
+                return;
+            }
+            Err(_) => return drop(self.sessions.remove(key)),
+        };
+        let (tuple, options) = (session.tuple, session.deferred.take().unwrap_or_default());
+        self.reasons.take(&tuple);
+        match self.stack.tcp_connect(now, tuple, *options) {
+            Ok(conn) => {
+                self.stack.tcp_mut().preload(now, conn, &data[..len]);
+                self.sessions.set_conn(key, conn);
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.phase = Phase::Open;
+                }
+                self.enqueue(key);
+            }
+            Err(error) => {
+                self.reasons.remember(tuple, errno::to_byte(errno::from_net(error)));
+                self.sessions.remove(key);
+            }
+        }
+    }
+
+    /// How many bytes of data a SYN could carry.
+    pub(super) fn fast_open_room(&self, now: Instant, tuple: FourTuple) -> u32 {
+        let options = TcpOptions::default();
+        let room = self.stack.fast_open_room(now, tuple, &options);
+        room.min(ConnectRequest::DATA_MAX) as u32
+    }
+}

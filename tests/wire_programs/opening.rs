@@ -1,0 +1,53 @@
+//! How connections begin: fast open, deferred accept, and a flood of SYNs.
+use crate::common::Mode;
+use crate::common::wire::{Plan, Wire};
+use crate::{Listener, both_ends, need, need_root};
+
+on_both! { fast_open_both_ways, deferred_accept_both_ways }
+
+/// A wire on which both ends take part in fast open, as clients and as servers.
+fn fast(mode: Mode) -> Wire {
+    let mut plan = Plan::new(mode);
+    plan.tcp = "fast_open = 3".into();
+    let wire = plan.build();
+    for host in [&wire.ours, &wire.peer] {
+        host.netns.sh("echo 3 > /proc/sys/net/ipv4/tcp_fastopen");
+    }
+    wire
+}
+
+/// RFC 7413: with the kernel at the other end, cookies are given and shown, and data goes with the
+/// SYN: by `MSG_FASTOPEN` and `TCP_FASTOPEN_CONNECT`, to `TCP_FASTOPEN`.
+fn fast_open_both_ways(mode: Mode) {
+    need!("python3");
+    need_root!();
+    let wire = fast(mode);
+    for (who, v6) in [(Listener::Ours, false), (Listener::Peer, false), (Listener::Ours, true)] {
+        let said = both_ends(&wire, who, v6, "fast_open.py", &[]);
+        let lines: Vec<&str> = said.connector.lines().collect();
+        let expected = [
+            "blocking 4 later",
+            "blocking 4 with the SYN",
+            "blocking 10005 with the SYN",
+            "non-blocking 5 with the SYN",
+            "connected True with the SYN",
+            "connected True with the SYN",
+        ];
+        assert_eq!(lines, expected, "{who:?} {v6}");
+        let heard = "queue 5\nb'one\\n' 4 later\nb'two\\n' 4 with the SYN\n\
+                     b'long' 10005 with the SYN\nb'four' 5 with the SYN\n\
+                     b'five' 5 with the SYN\nb'five' 5 with the SYN\n";
+        assert_eq!(said.listener, heard, "{who:?} {v6}");
+    }
+}
+
+/// tcp(7) `TCP_DEFER_ACCEPT`: `accept` returns when there is data, not before.
+fn deferred_accept_both_ways(mode: Mode) {
+    need!("python3");
+    need_root!();
+    let wire = Wire::new(mode);
+    for who in [Listener::Ours, Listener::Peer] {
+        let said = both_ends(&wire, who, false, "deferred.py", &[]);
+        assert_eq!(said.listener, "seconds 3\nnot yet\nb'now' at once\n", "{who:?}");
+    }
+}
