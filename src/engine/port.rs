@@ -8,8 +8,9 @@ use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-/// Batches taken from one link before others have their turn.
-const BATCHES_PER_TURN: usize = 4;
+/// Batches taken from one link before others have their turn: enough that a flood is thrown away
+/// faster than it comes, and not by the kernel, which would throw away what is wanted as well.
+const BATCHES_PER_TURN: usize = 16;
 /// A link that gave fewer frames than this has most likely no more now (its file says so if it
 /// has): it is not asked again in the same turn.
 const FEW: usize = 8;
