@@ -195,6 +195,7 @@ impl Engine {
             }
             Request::ErrorQueue(name) if name.net == self.net => vec![self.take_record(name.role)],
             Request::Wants(..) | Request::ErrorQueue(_) => errno(Err(Errno::INVAL)),
+            Request::Membership(join, wanted) => errno(self.change_membership(now, join, &wanted)),
             Request::Snapshot => texts(&snapshot::take(self, now)),
             Request::Brief => vec![Reply::Text(self.brief.to_string())],
             Request::Capture | Request::Stop if !trusted => errno(Err(Errno::PERM)),

@@ -26,6 +26,7 @@ pub mod embed;
 mod fast_open;
 mod files;
 mod gateway;
+mod groups;
 mod inbound;
 mod info;
 mod listeners;
@@ -105,6 +106,7 @@ pub struct Engine {
     listeners_check_set: bool,
     callers: slab::Slab<control::Caller>,
     proxies: udp::Proxies,
+    groups: groups::Groups,
     reasons: reasons::Reasons,
     udp_errors: reasons::Reasons,
     wants: datagram_errors::DatagramWants,

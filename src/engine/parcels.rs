@@ -5,7 +5,7 @@ use super::{Engine, unix};
 use crate::base::{FourTuple, Instant, NetError};
 use crate::sock::name::{Role, Transport};
 use crate::sock::parcel::{How, Parcel};
-use crate::stack::{Cutting, UdpSendOptions};
+use crate::stack::{Cutting, IfIndex, UdpSendOptions};
 use rustix::io::Errno;
 
 /// Parcels taken in one turn.
@@ -42,7 +42,9 @@ impl Engine {
     fn send_parcel(&mut self, now: Instant, from: Role, parcel: &Parcel, payload: &[u8]) {
         let Parcel { transport, tuple, how } = *parcel;
         let Role::Datagram { transport: its, local, .. } = from else { return };
-        let own_address = local.ip().is_unspecified() || local.ip() == tuple.local.ip();
+        // Who is bound to a group sends from an address of the net.
+        let any = local.ip().is_unspecified() || local.ip().is_multicast();
+        let own_address = any || local.ip() == tuple.local.ip();
         if its != transport || local.port() != tuple.local.port() || !own_address {
             return;
         }
@@ -95,6 +97,9 @@ fn options(how: &How) -> UdpSendOptions {
         tos: how.tos,
         cutting,
         no_checksum: how.no_checksum,
+        multicast_loop: !how.no_loop,
+        // As a program counts: 1 is the loopback.
+        interface: how.interface.checked_sub(1).map(|i| IfIndex(u16::from(i))),
         ..UdpSendOptions::default()
     }
 }

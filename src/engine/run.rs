@@ -135,6 +135,7 @@ impl Engine {
             },
             Due::Caller(key) => self.check_caller(time, key),
             Due::Accept => self.resume_accepting(time),
+            Due::Groups => self.check_members(time),
             Due::Datagrams => self.retry_datagrams(time),
             Due::Listeners => {
                 self.listeners_check_set = false;

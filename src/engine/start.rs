@@ -135,6 +135,7 @@ impl Engine {
             listeners_check_set: false,
             callers: slab::Slab::new(),
             proxies: udp::Proxies::new(),
+            groups: Default::default(),
             reasons: reasons::Reasons::default(),
             udp_errors: reasons::Reasons::default(),
             wants: super::datagram_errors::DatagramWants::default(),

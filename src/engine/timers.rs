@@ -19,6 +19,8 @@ pub enum Due {
     Datagrams,
     /// Ask the kernel again who listens.
     Listeners,
+    /// Ask the kernel whether sockets that joined groups are still there.
+    Groups,
 }
 
 struct Entry {

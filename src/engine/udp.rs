@@ -130,6 +130,18 @@ impl Proxies {
     pub fn pairs(&self) -> impl Iterator<Item = FourTuple> {
         self.slab.iter().map(|(_, proxy)| proxy.tuple)
     }
+    /// The socket of a proxy that is about to send `datagram`, and the note that goes with it.
+    pub(super) fn ready(
+        &mut self,
+        now: Instant,
+        key: Key,
+        datagram: &UdpDatagram,
+    ) -> Option<(&OwnedFd, Option<crate::host::fd::Raw>)> {
+        let proxy = self.slab.get_mut(key)?;
+        proxy.last = now;
+        proxy.prepare_note(datagram);
+        Some((&proxy.fd, proxy.note.as_ref().map(|(_, file)| file.raw())))
+    }
     fn remove(&mut self, key: Key) {
         if let Some(proxy) = self.slab.remove(key) {
             self.by_pair.remove(&(proxy.transport, proxy.tuple));
@@ -262,6 +274,11 @@ impl Engine {
         transport: Transport,
         datagram: UdpDatagram,
     ) {
+        let to = datagram.tuple.local.ip();
+        let group = to.is_multicast() || self.stack.is_broadcast(to);
+        if group && transport == Transport::Udp {
+            return self.deliver_to_all(now, &datagram);
+        }
         let key = match self.make_proxy(now, transport, datagram.tuple) {
             Ok(key) => key,
             Err(error) => {

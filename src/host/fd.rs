@@ -50,6 +50,13 @@ pub fn fcntl(fd: Raw, command: i32, argument: usize) -> Result<usize, Errno> {
     unsafe { call!(libc::SYS_fcntl, fd, command, argument) }
 }
 
+/// The inode of an open file: of a socket, the number that the kernel's lists have.
+pub fn inode(fd: Raw) -> Result<u32, Errno> {
+    // SAFETY: only passed to fstat, which checks it.
+    let file = unsafe { rustix::fd::BorrowedFd::borrow_raw(fd) };
+    rustix::fs::fstat(file).map(|stat| stat.st_ino as u32)
+}
+
 /// Whether the descriptor is non-blocking.
 pub fn is_nonblocking(fd: Raw) -> bool {
     fcntl(fd, libc::F_GETFL, 0).is_ok_and(|flags| flags as i32 & libc::O_NONBLOCK != 0)

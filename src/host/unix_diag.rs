@@ -49,6 +49,33 @@ pub fn each(states: &[u8], mut each: impl FnMut(&Entry)) -> Result<(), Errno> {
     }
 }
 
+/// Whether a unix socket with this inode is there; `None` if the kernel does not say.
+pub fn is_there(inode: u32) -> Option<bool> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    let socket = unix::socket(libc::AF_NETLINK, kind, NETLINK_SOCK_DIAG).ok()?;
+    // struct nlmsghdr (a plain request), then struct unix_diag_req with no cookie.
+    let mut request = [0u8; 40];
+    request[0..4].copy_from_slice(&40u32.to_ne_bytes());
+    request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    request[6..8].copy_from_slice(&1u16.to_ne_bytes());
+    request[16] = libc::AF_UNIX as u8;
+    request[20..24].copy_from_slice(&u32::MAX.to_ne_bytes());
+    request[24..28].copy_from_slice(&inode.to_ne_bytes());
+    request[32..40].fill(0xff);
+    message::send_bytes(socket.raw(), &request, None, 0).ok()?;
+    let mut buffer = [0u8; 512];
+    let len = message::receive_bytes(socket.raw(), &mut buffer, None, 0).ok()?;
+    let answer = buffer.get(..len)?;
+    match u16_at(answer, 4)? {
+        SOCK_DIAG_BY_FAMILY => Some(true),
+        NLMSG_ERROR => {
+            let errno = u32_at(answer, 16)? as i32;
+            (errno == -libc::ENOENT).then_some(false)
+        }
+        _ => None,
+    }
+}
+
 /// `Ok(false)`: not answered at all.
 fn by_netlink(states: &[u8], each: &mut dyn FnMut(&Entry)) -> Result<bool, Errno> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;

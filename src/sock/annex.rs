@@ -29,6 +29,9 @@ impl Key {
     /// The filter of a raw ICMP socket.
     pub const ICMP_FILTER: Key = Key(3);
 
+    /// The groups that a datagram socket is in.
+    pub const GROUPS: Key = Key(4);
+
     /// The value of a socket option. `level` and `name` are below 256, as all of Linux' are but for
     /// `SOL_*` above the protocols' numbers; `None` otherwise.
     pub fn option(level: i32, name: i32) -> Option<Key> {

@@ -50,6 +50,8 @@ pub enum Request {
     /// How many bytes of data the SYN of this connection could carry (fast open). Reply: `Value`, 0
     /// if there is no cookie yet.
     FastOpenRoom(FourTuple),
+    /// A socket joins (true) or leaves a group. Reply: `Errno`.
+    Membership(bool, Membership),
     /// Everything `understudy ss` and `status` show. Reply: `Text` packets (JSON when joined), the
     /// last one empty.
     Snapshot,
@@ -201,6 +203,20 @@ pub struct ConnectRequest {
     pub data: Vec<u8>,
 }
 
+/// A membership of a socket in a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Membership {
+    /// The socket's inode.
+    pub inode: u32,
+    /// The interface by its index, as a host with the net's links would count: 1 is the loopback, 2
+    /// the first link; 0: it is not said so.
+    pub index: u32,
+    /// The interface by an address of ours; unspecified: it is not said so.
+    pub local: IpAddr,
+    /// The group.
+    pub group: IpAddr,
+}
+
 /// What a datagram socket asks the engine for: see [`Request::Wants`].
 pub mod wants {
     /// Its errors, with what ICMP quoted (`IP_RECVERR`).
@@ -324,6 +340,10 @@ impl Request {
             Self::Info(t) => w.u8(4).tuple(*t),
             Self::UdpProxy(transport, t) => w.u8(5).u8(transport_byte(*transport)).tuple(*t),
             Self::UdpError(t) => w.u8(6).tuple(*t),
+            Self::Membership(join, m) => {
+                w.u8(60).u8(u8::from(*join)).u32(m.inode).u32(m.index);
+                w.addr(SocketAddr::new(m.local, 0)).addr(SocketAddr::new(m.group, 0))
+            }
             Self::Snapshot => w.u8(7),
             Self::Brief => w.u8(8),
             Self::Capture => w.u8(9),
@@ -360,6 +380,11 @@ impl Request {
             4 => Self::Info(r.tuple()?),
             5 => Self::UdpProxy(transport_of(r.u8()?)?, r.tuple()?),
             6 => Self::UdpError(r.tuple()?),
+            60 => {
+                let (join, inode, index) = (r.u8()? != 0, r.u32()?, r.u32()?);
+                let (local, group) = (r.addr()?.ip(), r.addr()?.ip());
+                Self::Membership(join, Membership { inode, index, local, group })
+            }
             7 => Self::Snapshot,
             8 => Self::Brief,
             9 => Self::Capture,
@@ -483,6 +508,10 @@ mod tests {
             Request::Wants(name, wants::ERRORS),
             Request::ErrorQueue(name),
             Request::UdpError(six),
+            Request::Membership(
+                true,
+                Membership { inode: 7, index: 2, local: six.local.ip(), group: six.remote.ip() },
+            ),
             Request::Snapshot,
             Request::Brief,
             Request::Capture,

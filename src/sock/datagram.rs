@@ -60,6 +60,11 @@ pub fn connect(mut sock: Sock, to: Option<SocketAddr>) -> Result<(), Errno> {
     sock.add(Tag::CONNECTED);
     match route {
         Route::Wire(_) => sock.add(Tag::WIRE),
+        // There is no one peer: every datagram goes by its address.
+        Route::Group(_) => {
+            sock.remove(Tag::WIRE);
+            sock.add(Tag::SEND_OPTIONS);
+        }
         _ => sock.remove(Tag::WIRE),
     }
     datagram_wants::tell_if_special(&sock);
@@ -104,7 +109,7 @@ pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
             })?;
             Ok(true)
         }
-        Route::Outside => Ok(false),
+        Route::Group(_) | Route::Outside => Ok(false),
     }
 }
 

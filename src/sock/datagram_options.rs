@@ -87,13 +87,19 @@ pub fn changed(sock: &mut Sock, level: i32, name: i32, value: i32) {
     match (level, name) {
         (
             IPPROTO_IP,
-            libc::IP_TTL | libc::IP_TOS | libc::IP_MTU_DISCOVER | libc::IP_MULTICAST_TTL,
+            libc::IP_TTL
+            | libc::IP_TOS
+            | libc::IP_MTU_DISCOVER
+            | libc::IP_MULTICAST_TTL
+            | libc::IP_MULTICAST_LOOP,
         )
         | (
             IPPROTO_IPV6,
             libc::IPV6_UNICAST_HOPS
             | libc::IPV6_TCLASS
             | libc::IPV6_MULTICAST_HOPS
+            | libc::IPV6_MULTICAST_LOOP
+            | libc::IPV6_MULTICAST_IF
             | libc::IPV6_MTU_DISCOVER
             | libc::IPV6_DONTFRAG,
         ) => sock.add(Tag::SEND_OPTIONS),

@@ -3,6 +3,7 @@ use super::class;
 use super::datagram::{self, late_error};
 use super::datagram_route;
 use super::error_receive;
+use super::groups;
 use super::name::{Name, NetId, Role};
 use super::net_env;
 use super::object::{Sock, role_of};
@@ -69,11 +70,18 @@ fn data(fd: Raw, payload: Payload, flags: i32) -> Result<Option<Got>, Errno> {
     let mut from = unix::Address::buffer();
     let received = message::receive(fd, payload, Some(&mut from), UserSlice::EMPTY, flags);
     let received = received.map_err(|errno| translate(fd, errno))?;
+    let role = || role_of(&from);
     if received.len == 0
-        && role_of(&from) == Some(Role::Alarm)
+        && role() == Some(Role::Alarm)
         && let Some(sock) = Sock::of(fd)
     {
         return alarm(&sock);
+    }
+    if from.as_abstract().is_some_and(groups::may_be_group)
+        && let Some(sock) = Sock::of(fd)
+        && !groups::takes(&sock, role())
+    {
+        return Ok(None);
     }
     Ok(Some((received, None)))
 }
@@ -145,6 +153,9 @@ fn judge(
         return alarm(sock);
     }
     if sock.has(Tag::RAW) && !ping::passes_filter(sock, payload, received.len) {
+        return Ok(None);
+    }
+    if !groups::takes(sock, role_of(from)) {
         return Ok(None);
     }
     let source = note.and_then(|note| note.source);

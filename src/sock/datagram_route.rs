@@ -1,5 +1,6 @@
 //! Where a datagram goes, and which names stand for that.
 use super::conflict;
+use super::groups;
 use super::name::{Name, NetId, Role, Slot, Transport};
 use super::names;
 use super::net_env;
@@ -18,6 +19,8 @@ pub enum Route {
     Local(SocketAddr),
     /// The engine's socket for this pair.
     Wire(FourTuple),
+    /// Everybody on this machine who is in a group.
+    Group(SocketAddr),
     /// The host's own network.
     Outside,
 }
@@ -26,7 +29,7 @@ impl Route {
     /// The destination as names have it; `None` for the host's network.
     pub fn remote(&self) -> Option<SocketAddr> {
         match self {
-            Route::Local(remote) => Some(*remote),
+            Route::Local(remote) | Route::Group(remote) => Some(*remote),
             Route::Wire(tuple) => Some(tuple.remote),
             Route::Outside => None,
         }
@@ -50,11 +53,15 @@ pub fn find(sock: &Sock, to: SocketAddr, source: Option<IpAddr>) -> Result<Route
     if sock.has(Tag::IPV6) {
         check_families(sock, names::bound_name(sock).ip(), remote.ip())?;
     }
+    if remote.ip().is_multicast() && !brief.has_engine() && brief.outside != Outside::Host {
+        return Ok(Route::Group(remote));
+    }
     match brief.destination(remote.ip()) {
         Destination::Local => Ok(Route::Local(remote)),
         Destination::Wire { source: by_route } => {
             let own = names::bound_name(sock);
-            let specific = Some(own.ip()).filter(|ip| !ip.is_unspecified());
+            let specific = Some(own.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
+            let source = source.or_else(|| groups::source(sock, remote.ip()));
             let ip = specific.or(source).filter(|ip| !ip.is_loopback()).unwrap_or(by_route);
             let local = SocketAddr::new(ip, own.port());
             Ok(Route::Wire(FourTuple { local, remote }))

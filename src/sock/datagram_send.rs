@@ -9,7 +9,9 @@ use super::datagram::{self, late_error, link, with_proxy};
 use super::datagram_bind;
 use super::datagram_route::{self, Route};
 use super::error_receive;
+use super::groups;
 use super::name::{Name, NetId, Role};
+use super::names;
 use super::net_env;
 use super::object::{Sock, address_of, canonical};
 use super::parcel::{How, Note, Parcel};
@@ -18,7 +20,7 @@ use super::replace;
 use super::send_options::Asked;
 use super::sockaddr;
 use super::tag::Tag;
-use crate::base::addr::{IpAddr, SocketAddr};
+use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{
     Errno, clock,
     fd::{Owned, Raw, is_nonblocking},
@@ -223,6 +225,7 @@ pub(super) fn along(
                 with_proxy(net, transport, tuple, || out.post(sock.fd, Some(&name)))
             })
         }
+        Route::Group(remote) => return to_group(sock, &out, remote),
         Route::Outside => return outside(sock, out, to),
     };
     match sent {
@@ -250,6 +253,24 @@ fn note_of(how: &How) -> Result<Option<Owned>, Errno> {
         return Ok(None);
     }
     memory_file::create(&note.encode()).map(Some)
+}
+
+/// To a group, in a net without an engine.
+fn to_group(sock: &Sock, out: &Outgoing, group: SocketAddr) -> Result<usize, Errno> {
+    if out.how.no_loop {
+        return Ok(out.len);
+    }
+    let own = names::bound_name(sock);
+    let usable = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast();
+    let loopback: IpAddr = match group {
+        SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    let of_net = net_env::current().addresses.iter().map(|a| a.address);
+    let mut of_net = of_net.filter(|ip| ip.is_ipv4() == group.is_ipv4());
+    let said = Some(own.ip()).filter(usable).or(out.source);
+    let ip = said.or_else(|| of_net.next()).unwrap_or(loopback);
+    groups::send(SocketAddr::new(ip, own.port()), group, out.payload, out.len)
 }
 
 /// To the host's own network, from now on: a kernel socket under the descriptor.

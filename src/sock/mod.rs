@@ -24,6 +24,7 @@ pub mod errno;
 pub mod error_queue;
 pub mod error_receive;
 pub mod fast_open;
+pub mod groups;
 pub mod listen;
 pub mod name;
 pub mod names;

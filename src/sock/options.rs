@@ -15,6 +15,7 @@ use super::datagram;
 use super::datagram_options;
 use super::listen;
 use super::name::NetId;
+use super::groups;
 use super::names;
 use super::net_env;
 use super::object::Sock;
@@ -86,6 +87,11 @@ pub fn get(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<usize,
 
 /// setsockopt(2).
 pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Errno> {
+    if level != IPPROTO_IPV6 || sock.has(Tag::IPV6) {
+        if let Some(answer) = groups::set(sock, level, name, value) {
+            return answer;
+        }
+    }
     let stream = !sock.has(Tag::DGRAM);
     match (level, name) {
         (SOL_SOCKET, _) => set_socket(sock, name, value),
@@ -103,12 +109,6 @@ pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Er
         }
         (IPPROTO_TCP, _) if stream => set_int(sock, level, name, int_of(value)?),
         (IPPROTO_IP, libc::IP_MULTICAST_IF) => set_multicast_interface(sock, value),
-        (IPPROTO_IP, libc::IP_ADD_MEMBERSHIP | libc::IP_ADD_SOURCE_MEMBERSHIP) => {
-            membership(&sock, value, 8, Errno::NODEV)
-        }
-        (IPPROTO_IP, libc::IP_DROP_MEMBERSHIP | libc::IP_DROP_SOURCE_MEMBERSHIP) => {
-            membership(&sock, value, 8, Errno::ADDRNOTAVAIL)
-        }
         (IPPROTO_IP, libc::IP_TRANSPARENT) => Err(Errno::PERM),
         (IPPROTO_IP, _) => {
             let int = match value.len() {
@@ -121,10 +121,6 @@ pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Er
             set_int(sock, level, name, int)
         }
         (IPPROTO_IPV6, _) if !sock.has(Tag::IPV6) => Err(Errno::NOPROTOOPT),
-        (IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP) => membership(&sock, value, 20, Errno::NODEV),
-        (IPPROTO_IPV6, libc::IPV6_DROP_MEMBERSHIP) => {
-            membership(&sock, value, 20, Errno::ADDRNOTAVAIL)
-        }
         (IPPROTO_IPV6, _) => set_int(sock, level, name, int_of(value)?),
         _ if !stream => datagram_options::set(sock, level, name, value),
         _ => Err(Errno::NOPROTOOPT),
@@ -492,26 +488,15 @@ fn set_multicast_interface(mut sock: Sock, value: UserSlice) -> Result<(), Errno
         4..8 => value.read_array()?,
         _ => value.skip(4).read_array()?,
     };
+    // struct ip_mreqn: an index goes before the address.
+    let index: [u8; 4] = if value.len() >= 12 { value.skip(8).read_array()? } else { [0; 4] };
+    let index = u32::from_ne_bytes(index);
     let ip = core::net::Ipv4Addr::from(address);
     if !ip.is_unspecified() && !net_env::current().is_own(ip.into()) {
         return Err(Errno::ADDRNOTAVAIL);
     }
     let word = u32::from_ne_bytes(address);
-    keep(&mut sock, IPPROTO_IP, libc::IP_MULTICAST_IF, &[word])
-}
-
-/// Joining and leaving groups: no interface here takes part in multicast, so that a join answers
-/// what Linux answers where that is so, and leaving finds nothing joined.
-fn membership(sock: &Sock, value: UserSlice, least: usize, answer: Errno) -> Result<(), Errno> {
-    if !sock.has(Tag::DGRAM) {
-        return Err(Errno::PROTO);
-    }
-    if value.len() < least {
-        return Err(Errno::INVAL);
-    }
-    let group = match least {
-        8 => core::net::IpAddr::from(value.read_array::<4>()?),
-        _ => core::net::IpAddr::from(value.read_array::<16>()?),
-    };
-    Err(if group.is_multicast() { answer } else { Errno::INVAL })
+    sock.add(Tag::SEND_OPTIONS);
+    keep(&mut sock, IPPROTO_IP, libc::IP_MULTICAST_IF, &[word])?;
+    keep(&mut sock, IPPROTO_IP, groups::MULTICAST_INDEX, &[index])
 }

@@ -83,6 +83,13 @@ const IPV6_MULTICAST_ALL: i32 = 29;
 const IPV6_AUTOFLOWLABEL: i32 = 70;
 const TCP_FASTOPEN_NO_COOKIE: i32 = 34;
 
+/// Links of a net that can have an index, `lo` included.
+const LINKS: i32 = 64;
+
+fn has_engine() -> bool {
+    super::net_env::current().has_engine()
+}
+
 use On::{Both, Datagram};
 use Rule::{
     Any, DeferAccept, Flag, Interface, Linger2, MaxSegment, Range, RangeOrDefault, Tos, WindowClamp,
@@ -181,6 +188,8 @@ impl IntOption {
             Interface(_) if value == 0 => Ok(value),
             // The one network that every net has is `lo`.
             Interface(Errno::NODEV) if value == 1 => Ok(value),
+            // A net's links are counted behind it; which there are the engine knows.
+            Interface(Errno::NODEV) if (2..=LINKS).contains(&value) && has_engine() => Ok(value),
             Interface(errno) => Err(errno),
             Range(..) | RangeOrDefault(..) | MaxSegment => Err(Errno::INVAL),
         }

@@ -23,6 +23,10 @@ pub struct How {
     pub no_checksum: bool,
     /// Cut into datagrams of so many bytes (`UDP_SEGMENT`); 0: one datagram.
     pub segment: u16,
+    /// To a group: members on this machine do not get it (`IP_MULTICAST_LOOP` off).
+    pub no_loop: bool,
+    /// To a group: the index of the interface (1 is the loopback); 0: as routes say.
+    pub interface: u8,
 }
 
 impl How {
@@ -53,6 +57,7 @@ impl Parcel {
         w.u32(self.how.ttl.map_or(NONE, u32::from)).u8(self.how.tos);
         w.u32(self.how.discover.map_or(NONE, u32::from)).u8(u8::from(self.how.no_checksum));
         w.u32(u32::from(self.how.segment));
+        w.u8(u8::from(self.how.no_loop)).u8(self.how.interface);
         w.0[0] = w.0.len() as u8;
         w.0
     }
@@ -65,7 +70,8 @@ impl Parcel {
         let (ttl, tos) = (byte(r.u32()?), r.u8()?);
         let (discover, no_checksum) = (byte(r.u32()?), r.u8()? != 0);
         let segment = u16::try_from(r.u32()?).ok()?;
-        let how = How { ttl, tos, discover, no_checksum, segment };
+        let (no_loop, interface) = (r.u8()? != 0, r.u8()?);
+        let how = How { ttl, tos, discover, no_checksum, segment, no_loop, interface };
         Some((Parcel { transport, tuple, how }, payload))
     }
 }
@@ -132,8 +138,8 @@ mod tests {
     fn both_survive_the_round_trip() {
         let (local, remote) = ("[fd00::1]:7".parse().unwrap(), "[fd00::2]:9".parse().unwrap());
         let tuple = FourTuple { local, remote };
-        let strange =
-            How { ttl: Some(1), tos: 3, discover: Some(2), no_checksum: true, segment: 9 };
+        let strange = How { ttl: Some(1), tos: 3, no_checksum: true, segment: 9, ..How::default() };
+        let strange = How { discover: Some(2), no_loop: true, interface: 3, ..strange };
         for how in [How::default(), strange] {
             let parcel = Parcel { transport: Transport::Echo, tuple, how };
             let bytes = [&parcel.encode()[..], b"payload"].concat();

@@ -1,5 +1,6 @@
 //! How a datagram is to leave: what the socket's options and the call's control data say.
 use super::annex::{Annex, Key};
+use super::groups::MULTICAST_INDEX;
 use super::object::Sock;
 use super::parcel::How;
 use super::pktinfo;
@@ -153,7 +154,18 @@ fn of_socket(sock: &Sock, to: IpAddr) -> How {
     } else {
         option(IPPROTO_UDP, UDP_NO_CHECK6_TX) == Some(1)
     };
+    let (mut no_loop, mut interface) = (false, 0);
+    if to.is_multicast() {
+        let (looped, index) = match v4 {
+            true => (libc::IP_MULTICAST_LOOP, MULTICAST_INDEX),
+            false => (libc::IPV6_MULTICAST_LOOP, libc::IPV6_MULTICAST_IF),
+        };
+        no_loop = option(level, looped) == Some(0);
+        interface = byte(option(level, index)).unwrap_or(0);
+    }
     How {
+        no_loop,
+        interface,
         ttl: byte(option(level, ttl)).filter(|t| *t != usual),
         tos: byte(option(level, tos)).unwrap_or(0),
         discover,

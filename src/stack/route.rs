@@ -92,7 +92,7 @@ impl Stack {
         self.interfaces().find(|(_, config)| has(config)).map(|(index, _)| index)
     }
     /// Whether `ip` is the limited broadcast address or that of a network we are on.
-    pub(in crate::stack) fn is_broadcast(&self, ip: IpAddr) -> bool {
+    pub fn is_broadcast(&self, ip: IpAddr) -> bool {
         let IpAddr::V4(v4) = ip else { return false };
         v4.is_broadcast()
             || self

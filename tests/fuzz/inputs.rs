@@ -103,7 +103,12 @@ fn stack(host: u8, offload: Offload) -> (Stack, IfIndex) {
         ],
         offload,
     };
-    let wire = stack.add_interface(Instant::ZERO, interface);
+    let settings = InterfaceSettings { autoconf: true, dad: false, ..InterfaceSettings::host() };
+    let wire = stack.add_interface_with(Instant::ZERO, interface, settings);
+    for group in ["224.1.1.1", "ff02::fb"] {
+        let _ = stack.join(Instant::ZERO, wire, group.parse().unwrap());
+    }
+    stack.start_dhcp(Instant::ZERO, wire);
     (stack, wire)
 }
 

@@ -17,6 +17,7 @@ macro_rules! on_both {
     };
 }
 
+mod groups;
 mod iperf;
 mod life;
 mod pipes;

@@ -10,7 +10,12 @@ fn feed(frames: &[Vec<u8>], checksum: RxChecksum, medium: Medium) {
     let mut stack = bare_stack(9);
     let mut now = Instant::from_millis(1);
     let config = InterfaceConfig { medium, ..ethernet(1, &["10.0.0.1/24", "fd00::1/64"]) };
-    let interface = stack.add_interface(now, config);
+    let settings = InterfaceSettings { autoconf: true, ..InterfaceSettings::host() };
+    let interface = stack.add_interface_with(now, config, settings);
+    stack.start_dhcp(now, interface);
+    for group in ["224.1.1.1", "ff02::fb"] {
+        let _ = stack.join(now, interface, group.parse().unwrap());
+    }
     let _ = stack.tcp_mut().listen("0.0.0.0:80".parse().unwrap(), false, 10);
     let _ = stack.tcp_mut().listen("[::]:81".parse().unwrap(), true, 10);
     let _ = stack.tcp_connect(now, tuple("10.0.0.1:5", "10.0.0.9:80"), Default::default());
@@ -89,8 +94,80 @@ fn samples() -> Vec<Vec<u8>> {
             frame[..6].copy_from_slice(&MacAddr([2, 0, 0, 0, 0, 1]).0);
         }
     }
+    samples.extend(of_routers());
     assert!(samples.len() > 20);
     samples
+}
+
+/// What routers and servers say: advertisements, redirects, queries, offers.
+fn of_routers() -> Vec<Vec<u8>> {
+    use understudy::wire::{dhcp, ethernet, icmpv4, icmpv6, igmp, ipv4, ipv6, mld, protocol, udp};
+    let (router, all) = ("fe80::fe".parse().unwrap(), "ff02::1".parse().unwrap());
+    let mut frames = Vec::new();
+    let mut v6 = |next_header, hop_limit, head: &[u8], kind: u8, body: &[u8]| {
+        let mut message = head.to_vec();
+        icmpv6::Header { kind, code: 0, rest: [64, 0, 7, 8] }.emit(router, all, body, &mut message);
+        let payload_len = message.len() as u16;
+        let (traffic_class, flow_label, src, dst) = (0, 0, router, all);
+        let header = ipv6::Header {
+            traffic_class,
+            flow_label,
+            payload_len,
+            next_header,
+            hop_limit,
+            src,
+            dst,
+        };
+        let mac = MacAddr([0x33, 0x33, 0, 0, 0, 1]);
+        let link = ethernet::Header { dst: mac, src: mac, ethertype: ethernet::IPV6 };
+        frames.push([&link.to_bytes()[..], &header.to_bytes(), &message].concat());
+    };
+    let mut advertised = vec![0; 8];
+    advertised.extend([1, 1, 2, 0, 0, 0, 0, 9, 5, 1, 0, 0, 0, 0, 5, 120, 3, 4, 64, 0xc0]);
+    advertised.extend([0, 0, 255, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x20, 1, 0x0d, 0xb8]);
+    advertised.extend([0; 12]);
+    v6(protocol::ICMPV6, 255, &[], icmpv6::kind::ROUTER_ADVERTISEMENT, &advertised);
+    v6(protocol::ICMPV6, 255, &[], icmpv6::kind::REDIRECT, &[0xfd; 32]);
+    v6(protocol::HOP_BY_HOP, 1, &mld::ROUTER_ALERT, mld::kind::QUERY, &[0; 20]);
+    v6(protocol::HOP_BY_HOP, 1, &mld::ROUTER_ALERT, mld::kind::REPORT, &[0xff; 16]);
+    let mut v4 = |protocol: u8, ttl: u8, payload: &[u8]| {
+        let header = ipv4::Header {
+            tos: 0,
+            total_len: (ipv4::LEN + payload.len()) as u16,
+            id: 1,
+            dont_fragment: false,
+            more_fragments: false,
+            fragment_offset: 0,
+            ttl,
+            protocol,
+            src: [10, 0, 0, 254].into(),
+            dst: [255; 4].into(),
+        };
+        let (dst, src) = (MacAddr::BROADCAST, MacAddr([2, 0, 0, 0, 0, 9]));
+        let link = ethernet::Header { dst, src, ethertype: ethernet::IPV4 };
+        frames.push([&link.to_bytes()[..], &header.to_bytes(), payload].concat());
+    };
+    v4(protocol::IGMP, 1, &igmp::short(igmp::kind::QUERY, [0; 4].into()));
+    v4(protocol::IGMP, 1, &igmp::short(igmp::kind::REPORT_V2, [224, 1, 1, 1].into()));
+    let mut redirect = Vec::new();
+    icmpv4::Header { kind: 5, code: 1, rest: [10, 0, 0, 7] }.emit(&[0x45; 28], &mut redirect);
+    v4(protocol::ICMP, 64, &redirect);
+    let question = dhcp::Question {
+        kind: dhcp::Kind::Offer,
+        xid: 1,
+        seconds: 0,
+        broadcast: true,
+        client: [0; 4].into(),
+        mac: MacAddr([2, 0, 0, 0, 0, 1]),
+        requested: None,
+        server: Some([10, 0, 0, 254].into()),
+    };
+    let mut offer = question.to_bytes();
+    offer[0] = 2;
+    let (src_port, dst_port, len) = (67, 68, (udp::LEN + offer.len()) as u16);
+    let header = udp::Header { src_port, dst_port, len, checksum: 0 };
+    v4(protocol::UDP, 64, &[&header.to_bytes()[..], &offer].concat());
+    frames
 }
 
 proptest! {

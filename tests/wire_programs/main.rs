@@ -27,6 +27,7 @@ mod data;
 mod echo;
 mod errors;
 mod flow;
+mod groups;
 mod iperf;
 mod opening;
 mod peers;
