@@ -82,12 +82,7 @@ impl Engine {
         let stop = Stop::new().map_err(system("eventfd"))?;
         poller.add(stop.fd(), Token::Stop, EventFlags::IN).map_err(system("epoll"))?;
         poller.add(&gateway, Token::Gateway, EventFlags::IN).map_err(system("epoll"))?;
-        let parcels = unix::bound(SocketType::DGRAM, net, Role::Gateway);
-        let parcels = parcels.map_err(system("the net's sockets"))?;
-        let passcred = rustix::net::sockopt::set_socket_passcred(&parcels, true);
-        passcred.map_err(system("the net's sockets"))?;
-        let alarm = unix::bound(SocketType::DGRAM, net, Role::Alarm);
-        let alarm = alarm.map_err(system("the net's sockets"))?;
+        let (parcels, alarm) = datagram_doors(net).map_err(system("the net's sockets"))?;
         poller.add(&parcels, Token::Parcels, EventFlags::IN).map_err(system("epoll"))?;
         poller.add(&control, Token::Control, EventFlags::IN).map_err(system("epoll"))?;
 
@@ -103,7 +98,7 @@ impl Engine {
             add_links(started, &mut stack, &poller, config.interfaces, &config.autonomy, &secret)?;
         add_linkless(started, &mut stack, &config.brief.addresses);
         add_routes(&mut stack, &ports, &config.routes)?;
-        let mut engine = Engine {
+        let engine = Engine {
             brief_file: None,
             given: config.brief.clone(),
             changes: stack.changes(),
@@ -142,23 +137,36 @@ impl Engine {
             scratch: vec![0; limits::IP_PACKET_MAX + 1 + super::parcels::HEAD_MAX],
             turns: 0,
         };
-        engine.check_listeners(started);
-        if !config.autonomy.is_empty() {
-            engine.settle(&config.autonomy);
-            engine.follow_addresses();
+        engine.open(&config.autonomy)
+    }
+
+    /// The rest of the beginning: who listens, addresses, and the word that the net is there.
+    fn open(mut self, autonomy: &[Autonomy]) -> Result<Engine, EngineError> {
+        self.check_listeners(self.started);
+        if !autonomy.is_empty() {
+            self.settle(autonomy);
+            self.follow_addresses();
         }
-        if let Some(dir) = &engine.runtime_dir {
-            let file = files::BriefFile::write(dir, &engine.brief);
-            engine.brief_file = Some(file.map_err(system("the net's file"))?);
+        if let Some(dir) = &self.runtime_dir {
+            let file = files::BriefFile::write(dir, &self.brief);
+            self.brief_file = Some(file.map_err(system("the net's file"))?);
         }
-        tracing::debug!(net = %engine.brief.name, links = engine.ports.len(), "engine started");
-        Ok(engine)
+        tracing::debug!(net = %self.brief.name, links = self.ports.len(), "engine started");
+        Ok(self)
     }
 
     /// The handle that ends [`Engine::run`].
     pub fn stop_handle(&self) -> Stop {
         self.stop.clone()
     }
+}
+
+/// Where datagrams come in that are to leave otherwise than usual, and the socket that tells of
+/// errors.
+fn datagram_doors(net: NetId) -> Result<(OwnedFd, OwnedFd), Errno> {
+    let parcels = unix::bound(SocketType::DGRAM, net, Role::Gateway)?;
+    rustix::net::sockopt::set_socket_passcred(&parcels, true)?;
+    Ok((parcels, unix::bound(SocketType::DGRAM, net, Role::Alarm)?))
 }
 
 /// What an outsider must not guess, and a seed for what need not be secret.

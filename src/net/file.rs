@@ -5,9 +5,10 @@
 //! only gives [`Raw`] with the place of every value (`Spanned`); the rest is done by hand.
 use super::brief::{LOCAL, Loopback, Outside, Users, is_net_name};
 use super::config::{IpDefaults, LinkConfig, NetConfig, RouteConfig};
-use super::given::{Addresses, Given};
+use super::given::{Addresses, Given, is_host};
 use super::link_spec::{DEVICES, KEYS, LinkSpec};
 use super::tcp_table::RawTcp;
+use super::users::RawUsers;
 use crate::base::Cidr;
 use crate::base::addr::IpAddr;
 use core::fmt;
@@ -56,41 +57,6 @@ fn read<T: FromStr<Err: fmt::Display>>(text: Spanned<String>) -> Checked<At<T>> 
     match text.parse() {
         Ok(value) => Ok((span, value)),
         Err(why) => Err(Wrong(span, format!("{text:?} is not valid: {why}"))),
-    }
-}
-
-/// `users = "any"` or a list of uids.
-enum RawUsers {
-    Any,
-    Only(Vec<u32>),
-}
-
-impl<'de> Deserialize<'de> for RawUsers {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = RawUsers;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"any\" or a list of uids, like [1000, 1001]")
-            }
-            fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<RawUsers, E> {
-                match v {
-                    "any" => Ok(RawUsers::Any),
-                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(v), &self)),
-                }
-            }
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut seq: A,
-            ) -> Result<RawUsers, A::Error> {
-                let mut list = Vec::new();
-                while let Some(uid) = seq.next_element()? {
-                    list.push(uid);
-                }
-                Ok(RawUsers::Only(list))
-            }
-        }
-        d.deserialize_any(Visitor)
     }
 }
 
@@ -329,21 +295,6 @@ fn unicast(addresses: &[At<Cidr>]) -> Checked<Vec<Cidr>> {
         return Err(Wrong(span.clone(), format!("{cidr} {why}")));
     }
     Ok(addresses.iter().map(|(_, cidr)| *cidr).collect())
-}
-
-/// Not a group, a network or a broadcast address.
-fn is_host(cidr: Cidr) -> bool {
-    let len = u32::from(cidr.prefix_len);
-    match cidr.address {
-        _ if len == 0 => false,
-        IpAddr::V4(v4) => {
-            // RFC 3021: both addresses of a /31 are hosts'.
-            let network = len < 31 && u32::from(v4) << len == 0;
-            let special = v4.is_multicast() || v4.is_unspecified() || v4.is_broadcast();
-            !network && !special && cidr.broadcast() != Some(v4)
-        }
-        IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified(),
-    }
 }
 
 /// Gives every address and route to the link that it belongs to.

@@ -1,6 +1,7 @@
 //! What may stand for an address in a net's file: an address, or where it is to come from.
 use super::config::LinkConfig;
 use crate::base::Cidr;
+use crate::base::addr::IpAddr;
 use core::ops::Range;
 use core::str::FromStr;
 
@@ -66,5 +67,20 @@ impl Addresses {
     pub fn ask(&self, link: &mut LinkConfig) {
         link.dhcp |= self.dhcp.is_some();
         link.slaac |= self.slaac.is_some();
+    }
+}
+
+/// Not a group, a network or a broadcast address.
+pub fn is_host(cidr: Cidr) -> bool {
+    let len = u32::from(cidr.prefix_len);
+    match cidr.address {
+        _ if len == 0 => false,
+        IpAddr::V4(v4) => {
+            // RFC 3021: both addresses of a /31 are hosts'.
+            let network = len < 31 && u32::from(v4) << len == 0;
+            let special = v4.is_multicast() || v4.is_unspecified() || v4.is_broadcast();
+            !network && !special && cidr.broadcast() != Some(v4)
+        }
+        IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified(),
     }
 }

@@ -7,3 +7,4 @@ mod given;
 pub mod link_spec;
 mod tcp_table;
 pub mod units;
+mod users;

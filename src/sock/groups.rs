@@ -85,6 +85,32 @@ fn change(
     annex.store(&mut sock)
 }
 
+/// `IP_MULTICAST_IF`: `struct in_addr`, `ip_mreq` or `ip_mreqn`; only the net's own addresses.
+pub fn set_interface(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
+    if !sock.has(Tag::DGRAM) {
+        return Err(Errno::INVAL);
+    }
+    let address: [u8; 4] = match value.len() {
+        0..4 => return Err(Errno::INVAL),
+        4..8 => value.read_array()?,
+        _ => value.skip(4).read_array()?,
+    };
+    // struct ip_mreqn: an index goes before the address.
+    let index: [u8; 4] = if value.len() >= 12 { value.skip(8).read_array()? } else { [0; 4] };
+    let index = u32::from_ne_bytes(index);
+    let ip = core::net::Ipv4Addr::from(address);
+    if !ip.is_unspecified() && !net_env::current().is_own(ip.into()) {
+        return Err(Errno::ADDRNOTAVAIL);
+    }
+    let word = u32::from_ne_bytes(address);
+    sock.add(Tag::SEND_OPTIONS);
+    let mut annex = Annex::of(&sock);
+    for (name, word) in [(libc::IP_MULTICAST_IF, word), (MULTICAST_INDEX, index)] {
+        annex.set(Key::option(IPPROTO_IP, name).ok_or(Errno::NOPROTOOPT)?, &[word])?;
+    }
+    annex.store(&mut sock)
+}
+
 /// `struct ip_mreq`, `ip_mreqn`, `ipv6_mreq` or `group_req`.
 fn read(level: i32, name: i32, value: UserSlice) -> Result<Membership, Errno> {
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

@@ -13,9 +13,9 @@ use super::connect_wire;
 use super::control::{OptionKind, Reply, Request, WireOption};
 use super::datagram;
 use super::datagram_options;
+use super::groups;
 use super::listen;
 use super::name::NetId;
-use super::groups;
 use super::names;
 use super::net_env;
 use super::object::Sock;
@@ -108,7 +108,7 @@ pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Er
             Err(Errno::INVAL)
         }
         (IPPROTO_TCP, _) if stream => set_int(sock, level, name, int_of(value)?),
-        (IPPROTO_IP, libc::IP_MULTICAST_IF) => set_multicast_interface(sock, value),
+        (IPPROTO_IP, libc::IP_MULTICAST_IF) => groups::set_interface(sock, value),
         (IPPROTO_IP, libc::IP_TRANSPARENT) => Err(Errno::PERM),
         (IPPROTO_IP, _) => {
             let int = match value.len() {
@@ -476,27 +476,4 @@ fn mtu(sock: &Sock) -> Result<i32, Errno> {
         (false, true) => Ok(LOOPBACK_MTU),
         (false, false) => Ok(LOOPBACK_MTU - 1),
     }
-}
-
-/// `IP_MULTICAST_IF`: `struct in_addr`, `ip_mreq` or `ip_mreqn`; only the net's own addresses.
-fn set_multicast_interface(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
-    if !sock.has(Tag::DGRAM) {
-        return Err(Errno::INVAL);
-    }
-    let address: [u8; 4] = match value.len() {
-        0..4 => return Err(Errno::INVAL),
-        4..8 => value.read_array()?,
-        _ => value.skip(4).read_array()?,
-    };
-    // struct ip_mreqn: an index goes before the address.
-    let index: [u8; 4] = if value.len() >= 12 { value.skip(8).read_array()? } else { [0; 4] };
-    let index = u32::from_ne_bytes(index);
-    let ip = core::net::Ipv4Addr::from(address);
-    if !ip.is_unspecified() && !net_env::current().is_own(ip.into()) {
-        return Err(Errno::ADDRNOTAVAIL);
-    }
-    let word = u32::from_ne_bytes(address);
-    sock.add(Tag::SEND_OPTIONS);
-    keep(&mut sock, IPPROTO_IP, libc::IP_MULTICAST_IF, &[word])?;
-    keep(&mut sock, IPPROTO_IP, groups::MULTICAST_INDEX, &[index])
 }

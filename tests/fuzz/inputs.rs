@@ -9,8 +9,8 @@ use understudy::sock::control::{ConnectRequest, Reply, Request};
 use understudy::sock::name::Name;
 use understudy::stack::Stack;
 use understudy::stack::api::{
-    Event, IfIndex, InterfaceConfig, Medium, Offload, RxChecksum, StackConfig, TxFrame,
-    UdpSendOptions,
+    Event, IfIndex, InterfaceConfig, InterfaceSettings, Medium, Offload, RxChecksum, StackConfig,
+    TxFrame, UdpSendOptions,
 };
 use understudy::stack::tcp::{TcpConfig, TcpOptions};
 

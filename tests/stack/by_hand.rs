@@ -259,6 +259,7 @@ fn what_cannot_be_true_is_dropped() {
     lone.dropped(&v4(PEER4, US4, protocol::TCP, &[0; 20]), "drop_tcp_checksum");
 }
 
+/// RFC 894: padding of short frames is no part of the packet.
 #[test]
 fn a_frame_padded_to_60_bytes() {
     let mut lone = Lone::new();

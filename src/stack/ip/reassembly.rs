@@ -420,6 +420,7 @@ mod tests {
         }
     }
 
+    /// RFC 1122 3.3.2: a datagram has a bounded number of fragments.
     #[test]
     fn too_many_fragments_of_one_datagram() {
         let mut table = Reassembly::default();

@@ -378,6 +378,7 @@ mod tests {
         assert!(frames.iter().map(|f| f.bytes.len()).sum::<usize>() <= NEIGHBOR_PENDING_BYTES);
     }
 
+    /// RFC 6583 6.2: a bounded table; neighbours that are in use are not forgotten for new ones.
     #[test]
     fn the_table_is_bounded() {
         let mut table = Neighbors::default();
