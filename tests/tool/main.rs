@@ -5,6 +5,7 @@ mod common;
 mod demo;
 mod doctor;
 mod install;
+mod lab;
 mod nets;
 mod run;
 mod toml;

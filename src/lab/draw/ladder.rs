@@ -139,7 +139,17 @@ impl Ladder {
         ends
     }
 
-    fn layout(&self) -> Layout {
+    /// Twice: the steeper the arrows of a burst are, the further apart their labels have to begin.
+    fn layout(&self, gap: f64) -> Layout {
+        let first = self.layout_with(&vec![LABEL; self.arrows.len()]);
+        let room = first.arrows.iter().map(|(start, end)| {
+            let fall = end.map_or(FLIGHT, |end| end - start);
+            LABEL.max(13.0 * (fall / gap).hypot(1.0) + 1.5)
+        });
+        self.layout_with(&room.collect::<Vec<f64>>())
+    }
+
+    fn layout_with(&self, labels: &[f64]) -> Layout {
         let mut flights: Vec<f64> =
             self.arrows.iter().filter_map(|a| Some(a.arrived? - a.sent)).collect();
         flights.sort_by(f64::total_cmp);
@@ -155,7 +165,7 @@ impl Ladder {
             let mut next = y + passed.min(SILENCE);
             if let Some((before, arrived)) = last.get(&end.line) {
                 let room = match (*arrived, end.arrives) {
-                    (false, false) | (true, false) => LABEL,
+                    (false, false) | (true, false) => labels[end.arrow],
                     (false, true) => 8.0,
                     (true, true) => 10.0,
                 };
@@ -200,9 +210,9 @@ impl Ladder {
 
     /// Laid out.
     pub fn scene(&self) -> Scene {
-        let layout = self.layout();
         let widest = self.arrows.iter().map(|a| width(&a.label, 11.0)).fold(0.0, f64::max);
         let gap = (widest + 56.0).clamp(300.0, 620.0);
+        let layout = self.layout(gap);
         let page = MARGIN * 2.0 + gap * (self.lines.len().max(2) - 1) as f64;
         let x = |line: usize| MARGIN + gap * line as f64;
         let states = self.state_places(&layout);

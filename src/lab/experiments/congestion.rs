@@ -130,12 +130,12 @@ fn lines(run: &Dumbbell, name: &str, colour: usize, single: bool, seconds: f64) 
         if !known.is_empty() {
             cwnd.push(Series::new("ssthresh", 1, Style::Dashed, known));
         }
-        cwnd.push(step("in flight", 2, of(|i| i.in_flight_bytes)));
-        let offered: Vec<_> = of(|i| i.snd_wnd).into_iter().filter(|p| p.1 < most * 1.5).collect();
-        if offered.len() > 2 {
+        let offered = of(|i| i.snd_wnd);
+        if offered.last().is_some_and(|p| p.1 < most * 2.0) {
             cwnd.push(step("receive window", 3, offered));
         }
     }
+    cwnd.push(step(if single { "cwnd" } else { name }, colour, of(|i| i.cwnd_bytes)));
     let waits = record.queues.iter().filter(|q| q.link == run.routers);
     let queue = waits.map(|q| (trace::seconds(start, q.at), q.packets as f64)).collect();
     let received = trace::variable(record, (flow.receiver, tuple.reversed()), start, |i| {

@@ -66,6 +66,8 @@ pub struct Host {
     pub(super) interface: IfIndex,
     pub(super) programs: Vec<Program>,
     pub(super) wake: Option<Instant>,
+    /// When it has to be looked at next; true after each `settle`.
+    pub(super) due: Option<Instant>,
     servers: Vec<(u16, Plan)>,
     udp: Vec<UdpFlow>,
     udp_ports: HashSet<u16>,
@@ -118,6 +120,7 @@ impl Host {
             interface,
             programs: Vec::new(),
             wake: Some(Instant::ZERO),
+            due: Some(Instant::ZERO),
             servers: Vec::new(),
             udp: Vec::new(),
             udp_ports: HashSet::new(),
@@ -142,6 +145,7 @@ impl Host {
         let next = Instant::ZERO + plan.start;
         self.udp.push(UdpFlow { plan, sent: 0, next });
         self.wake = Some(self.wake.map_or(next, |wake| wake.min(next)));
+        self.due = Some(self.due.map_or(next, |due| due.min(next)));
     }
 
     /// When it has to be looked at next.

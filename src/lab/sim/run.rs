@@ -52,7 +52,7 @@ impl World {
         let now = self.now;
         let due: Vec<Place> = self
             .hosts()
-            .filter(|(_, host)| host.next().is_some_and(|at| at <= now))
+            .filter(|(_, host)| host.due.is_some_and(|at| at <= now))
             .map(|(place, _)| place)
             .collect();
         for place in due {
@@ -95,7 +95,7 @@ impl World {
     fn next_event(&self) -> Option<Instant> {
         let flying = self.flying.first_key_value().map(|(k, _)| k.0);
         let connect = self.connects.first_key_value().map(|(k, _)| k.0);
-        let hosts = self.hosts().filter_map(|(_, host)| host.next()).min();
+        let hosts = self.hosts().filter_map(|(_, host)| host.due).min();
         [flying, connect, hosts].into_iter().flatten().min()
     }
 
@@ -150,6 +150,7 @@ impl World {
             }
         }
         if let Some(Kind::Host(host)) = self.places.get_mut(place.0) {
+            host.due = host.next();
             if self.record.keep_packets {
                 host.note_states(now, place, &mut self.record);
             }

@@ -145,6 +145,7 @@ impl World {
         match self.places.get_mut(place.0)? {
             Kind::Host(host) => {
                 host.wake = Some(now);
+                host.due = Some(now);
                 Some(host)
             }
             Kind::Router { .. } => None,
