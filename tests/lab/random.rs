@@ -1,5 +1,5 @@
 //! Random networks of whole stacks. A failing seed is printed; `UNDERSTUDY_SEED=n cargo test --test
-//! lab random` replays it.
+//! lab random` replays it; `UNDERSTUDY_RUNS=n` makes more runs.
 use std::time::Duration;
 use understudy::base::{Instant, NetError, Rng, addr::SocketAddr};
 use understudy::lab::sim::*;
@@ -183,7 +183,8 @@ fn replayed() -> Option<u64> {
 #[test]
 fn random_networks() {
     let mut excused = 0;
-    let seeds = replayed().map_or(0..RUNS, |seed| seed..seed + 1);
+    let runs = std::env::var("UNDERSTUDY_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(RUNS);
+    let seeds = replayed().map_or(0..runs, |seed| seed..seed + 1);
     for seed in seeds {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut world = random_world(seed);
@@ -200,7 +201,7 @@ fn random_networks() {
             std::panic::resume_unwind(panic);
         }
     }
-    assert!(excused < RUNS / 100, "{excused} connections without a neighbour");
+    assert!(excused < runs / 100, "{excused} connections without a neighbour");
 }
 
 /// The same seed gives the same run, packet by packet.
