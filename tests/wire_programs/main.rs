@@ -22,6 +22,7 @@ macro_rules! on_both {
 
 mod addresses;
 mod captures;
+mod congestion;
 mod crash;
 mod data;
 mod echo;

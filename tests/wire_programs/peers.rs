@@ -2,7 +2,7 @@
 //! directions at once; and what a clean wire must not show.
 use crate::captures::{find, objections};
 use crate::common::Mode;
-use crate::common::wire::{OURS4, Plan};
+use crate::common::wire::{OURS4, PEER4, Plan};
 use crate::{Listener, assert_whole, both_ends, need, need_root};
 use understudy::base::congestion::NAMES;
 
@@ -38,14 +38,34 @@ fn every_algorithm() {
     }
 }
 
-/// RFC 3168: ECN with the kernel, offered by either side or by both, over a wire that marks.
+/// RFC 3168: ECN with the kernel, offered by either side or by both, over a wire that marks. Where
+/// both speak it, marks are echoed and the echo is answered by CWR, in both directions.
 #[test]
 fn marks() {
     need!("tshark", "python3");
     need_root!();
-    for (ours, theirs) in [("on", "2"), ("accept", "1"), ("on", "1"), ("on", "0"), ("off", "1")] {
-        transfer(&format!("ecn = \"{ours}\""), &[&format!("tcp_ecn={theirs}")]);
+    for (ours, theirs, spoken) in [("on", "1", true), ("on", "0", false), ("off", "1", false)] {
+        let mut plan = Plan::new(Mode::Understudy);
+        plan.link = "delay = \"3ms\"\nrate = \"50Mbit\"\nmark = 5\ncapture = \"CAPTURE\"".into();
+        plan.tcp = format!("ecn = \"{ours}\"");
+        let mut wire = plan.build();
+        wire.peer.netns.sh(&format!("echo {theirs} > /proc/sys/net/ipv4/tcp_ecn"));
+        for who in [Listener::Ours, Listener::Peer] {
+            assert_whole(&both_ends(&wire, who, false, "transfer.py", &["2"]), 2);
+        }
+        let capture = wire.end_engine();
+        for source in [OURS4, PEER4] {
+            for flag in ["ece", "cwr"] {
+                let filter =
+                    format!("ip.src == {source} && tcp.flags.syn == 0 && tcp.flags.{flag} == 1");
+                let found = find(&wire.peer, &capture, &filter);
+                assert_eq!(!found.is_empty(), spoken, "{ours} {theirs} {source} {flag}");
+            }
+        }
     }
+    // Who offers it does not matter; a wire that loses does not, either.
+    transfer("ecn = \"on\"", &["tcp_ecn=2"]);
+    transfer("ecn = \"accept\"", &["tcp_ecn=1"]);
 }
 
 /// Everybody paced, whatever the algorithm.

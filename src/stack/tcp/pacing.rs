@@ -115,17 +115,17 @@ impl Conn {
 mod tests {
     use super::*;
 
-    /// Sends bursts of 10,000 bytes at 10 MB/s for a second, with a clock that is late each time;
+    /// Sends bursts at a rate, bytes per second, for a second, with a clock that is late each time;
     /// how many bytes that were.
-    fn second(late: Duration) -> u64 {
+    fn second(rate: u64, burst: u32, late: Duration) -> u64 {
         let (mut pacer, mut now, mut sent) = (Pacer::default(), Instant::from_millis(1), 0);
         let end = now + Duration::from_secs(1);
         while now < end {
             match pacer.wait(now) {
                 Some(at) => now = at + late,
                 None => {
-                    pacer.sent(now, 10_000, 10_000_000);
-                    sent += 10_000;
+                    pacer.sent(now, burst, rate);
+                    sent += u64::from(burst);
                 }
             }
         }
@@ -137,10 +137,14 @@ mod tests {
     #[test]
     fn late_timers_are_made_up_for() {
         for micros in [0, 50, 300, 1000, 1900] {
-            let sent = second(Duration::from_micros(micros));
+            let sent = second(10_000_000, 10_000, Duration::from_micros(micros));
             assert!((9_980_000..=10_040_000).contains(&sent), "{micros} us late: {sent}");
         }
-        assert!(second(Duration::from_millis(20)) < 2_000_000, "a burst after each long sleep");
+        let sent = second(10_000_000, 10_000, Duration::from_millis(20));
+        assert!(sent < 2_000_000, "a burst after each long sleep: {sent}");
+        // 10 Gb/s in super-segments of 64 KB, which take 52 us, with timers of a millisecond.
+        let sent = second(1_250_000_000, 65_536, Duration::from_millis(1));
+        assert!((1_247_000_000..=1_255_000_000).contains(&sent), "{sent}");
     }
 
     /// Time in which there was nothing to send earns no burst.
