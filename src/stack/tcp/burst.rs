@@ -24,6 +24,12 @@ impl Conn {
         ((payload / mss).min(half).clamp(1, SEGMENTS) * mss).min(self.pacing_burst(cx, mss))
     }
 
+    /// What is outstanding left half a round trip ago or earlier: worth waiting for.
+    fn next_ack_is_near(&self, cx: &Cx<'_>) -> bool {
+        let (head, rtt) = (self.flight.head(), self.rtt.smoothed.unwrap_or_default());
+        head.is_some_and(|head| cx.now.since(head.sent_at) >= rtt / 2)
+    }
+
     /// Whether `len` bytes, all that cwnd has room for, had better wait for more acknowledgements,
     /// so that fewer and larger bursts leave (Linux `tcp_tso_should_defer`).
     pub fn waits_for_room(&self, cx: &Cx<'_>, len: u32) -> bool {
@@ -33,5 +39,6 @@ impl Conn {
             && divisor > 0
             && len < whole / divisor
             && cx.now.since(self.tx.last_sent) <= RECENT
+            && self.next_ack_is_near(cx)
     }
 }

@@ -1,6 +1,7 @@
 //! Data and FIN (RFC 9293 3.10.7.4, seventh and eighth step), and when they are acknowledged.
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
+use super::reset::Reply;
 use super::seq::Seq;
 use super::state::Cause;
 use crate::wire::tcp::Flags;
@@ -19,7 +20,10 @@ impl Conn {
         if self.released {
             // RFC 9293 3.6.1 (RFC 1122 4.2.2.13): data that nobody can read is answered by a reset.
             cx.counters.add(Count::DataAfterRelease);
-            self.end_with_reset(cx, None);
+            if let Some(reply) = Reply::reset_for(self.tuple, segment) {
+                cx.replies.push(reply, cx.counters);
+            }
+            self.end(None);
             return;
         }
         self.ecn_take_data(segment);
