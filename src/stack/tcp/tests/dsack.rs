@@ -74,7 +74,7 @@ fn partial_duplicates() {
     assert_eq!(s.read(), [1; 75]);
 }
 
-/// Several at once: an ACK for each, neighbours in one, and no more than a few.
+/// RFC 2883 4: several at once: an ACK for each, neighbours in one, and no more than a few.
 #[test]
 fn duplicates_that_wait_are_not_forgotten() {
     let mut s = forty();

@@ -55,8 +55,8 @@ fn sent(s: &mut Script) -> Vec<u32> {
     list
 }
 
-/// RFC 8985 6.2 step 4, 6.3: one segment beyond a hole is no loss yet; a quarter of the round trip
-/// later it is. RFC 3042: meanwhile a new segment leaves for the one that has arrived.
+/// RFC 8985 6.1, 6.2, 8: one segment beyond a hole is no loss yet; a quarter of the round trip
+/// later it is. RFC 3042 2: meanwhile a new segment leaves for the one that has arrived.
 #[test]
 fn a_quarter_of_a_round_trip_of_patience() {
     let mut s = ten(false, 30_000);
@@ -80,7 +80,7 @@ fn three_segments_beyond_a_hole_are_enough() {
 }
 
 /// RFC 8985 6.2 steps 3 and 4: what arrives late was reordered; from then on three segments are
-/// not enough. A D-SACK says that even so a retransmission was needless: the window comes back
+/// not enough. RFC 2883 5: a D-SACK says that even so a retransmission was needless: the window comes back
 /// (RFC 3708) and the patience doubles.
 #[test]
 fn patience_grows_with_reordering_and_d_sacks() {
@@ -215,7 +215,7 @@ fn f_rto_with_sack() {
     assert_eq!((info(&s).total_retrans, info(&s).lost), (probes, 0));
 }
 
-/// RFC 3522 (Eifel), RFC 4015: the first ACK after a timeout echoes the timestamp of the original:
+/// RFC 3522 3.2 (Eifel), RFC 4015 3: the first ACK after a timeout echoes the timestamp of the original:
 /// the window comes back, nothing else is sent again.
 #[test]
 fn eifel_after_a_timeout() {
@@ -234,7 +234,7 @@ fn eifel_after_a_timeout() {
     assert_eq!(info(&s).total_retrans, 1);
 }
 
-/// RFC 3522: the same in fast recovery.
+/// RFC 3522 3.2: the same in fast recovery.
 #[test]
 fn eifel_in_fast_recovery() {
     let mut s = ten(true, 30_000);
@@ -250,7 +250,7 @@ fn eifel_in_fast_recovery() {
     assert!(info(&s).reord_seen > 0);
 }
 
-/// RFC 6937: of what arrives in recovery, half is sent (NewReno halves), never nothing and never
+/// RFC 6937 3: of what arrives in recovery, half is sent (NewReno halves), never nothing and never
 /// all.
 #[test]
 fn prr_sends_in_proportion() {
@@ -315,4 +315,38 @@ fn an_unused_window_does_not_grow() {
         sack(&mut s, at, &[]);
     }
     assert_eq!(info(&s).snd_cwnd, 10);
+}
+
+/// RFC 8985 6.3: a timeout does not take for lost what left less than a round trip ago.
+#[test]
+fn a_timeout_spares_what_has_just_left() {
+    let mut s = open(false);
+    s.send(2000);
+    sent(&mut s);
+    s.pass_ms(20);
+    sack(&mut s, 1001, &[]);
+    // The probe, and just before the timeout something new.
+    s.until_sent();
+    s.pass_ms(215);
+    s.send(1000);
+    assert_eq!(sent(&mut s), [2001]);
+    let (ms, got) = s.until_sent();
+    assert_eq!((ms, got.header.seq.wrapping_sub(s.ours)), (5, 1001));
+    assert_eq!(s.count("retransmission_timeouts"), 1);
+    assert_eq!((info(&s).unacked, info(&s).lost), (2, 1));
+}
+
+/// RFC 6675 5.1: a timeout does not forget what was reported; only the holes go again.
+#[test]
+fn a_timeout_keeps_the_scoreboard() {
+    let mut s = ten(false, 10_000);
+    sack(&mut s, 1, &[(1001, 3001)]);
+    sent(&mut s);
+    while s.count("retransmission_timeouts") == 0 {
+        s.until_sent();
+    }
+    assert_eq!((info(&s).ca_state, info(&s).sacked), (4, 2));
+    s.pass_ms(20);
+    sack(&mut s, 3001, &[]);
+    assert_eq!(sent(&mut s), [3001, 4001]);
 }

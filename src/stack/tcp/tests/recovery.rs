@@ -94,7 +94,7 @@ fn what_is_not_a_duplicate_ack() {
     assert_eq!(s.count("fast_recoveries"), 0);
 }
 
-/// RFC 6675: the holes, in order, and nothing that has arrived.
+/// RFC 6675 2, 4, 5: the holes, in order, and nothing that has arrived.
 /// RFC 6675 4 and 5, RFC 2018 5: the recovery.
 #[test]
 fn sack_recovery_fills_the_holes() {
