@@ -2,12 +2,12 @@
 //! What the stack has no word for is left alone.
 use understudy::base::time::Duration;
 use understudy::host::file;
-use understudy::stack::tcp::{Ecn, TcpConfig};
+use understudy::stack::tcp::{Ecn, FastOpenBits, SynCookies, TcpConfig};
 
 /// Longest file, bytes.
 const SIZE_MAX: usize = 4_096;
 /// Those that are read.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 18] = [
     "tcp_rmem",
     "tcp_wmem",
     "tcp_timestamps",
@@ -21,6 +21,11 @@ const NAMES: [&str; 13] = [
     "tcp_ecn",
     "tcp_tso_win_divisor",
     "tcp_slow_start_after_idle",
+    "tcp_fastopen",
+    "tcp_fastopen_key",
+    "tcp_synack_retries",
+    "tcp_syncookies",
+    "tcp_abort_on_overflow",
 ];
 
 /// Their values, as text.
@@ -84,7 +89,30 @@ impl Sysctls {
                 _ => Ecn::Accept,
             },
             tso_window_divisor: self.number("tcp_tso_win_divisor", 0).map_or(3, |n| n as u32),
+            fast_open: self
+                .number("tcp_fastopen", 0)
+                .map_or(own.fast_open, |bits| FastOpenBits(bits as u32)),
+            fast_open_key: self.fast_open_key(),
+            synack_retries: count("tcp_synack_retries", own.synack_retries),
+            syn_cookies: match self.number("tcp_syncookies", 0) {
+                Some(0) => SynCookies::Off,
+                Some(2) => SynCookies::Always,
+                _ => SynCookies::Auto,
+            },
+            abort_on_overflow: self.on("tcp_abort_on_overflow", own.abort_on_overflow),
             ..own
         }
+    }
+
+    /// The first of perhaps two keys: four words in hexadecimal.
+    fn fast_open_key(&self) -> Option<[u8; 16]> {
+        let text = self.text("tcp_fastopen_key")?.split(',').next()?;
+        let mut key = [0; 16];
+        let mut words = text.split('-');
+        for bytes in key.chunks_exact_mut(4) {
+            let word = u32::from_str_radix(words.next()?.trim(), 16).ok()?;
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        Some(key)
     }
 }

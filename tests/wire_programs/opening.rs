@@ -1,7 +1,7 @@
 //! How connections begin: fast open, deferred accept, and a flood of SYNs.
-use crate::common::Mode;
-use crate::common::wire::{Plan, Wire};
-use crate::{Listener, both_ends, need, need_root};
+use crate::common::wire::{OURS4, Plan, Wire};
+use crate::common::{Mode, artifacts};
+use crate::{Listener, assert_whole, both_ends, need, need_root};
 
 on_both! { fast_open_both_ways, deferred_accept_both_ways }
 
@@ -50,4 +50,29 @@ fn deferred_accept_both_ways(mode: Mode) {
         let said = both_ends(&wire, who, false, "deferred.py", &[]);
         assert_eq!(said.listener, "seconds 3\nnot yet\nb'now' at once\n", "{who:?}");
     }
+}
+
+/// RFC 4987: under a flood of SYNs from forged addresses, running transfers go on and new
+/// connections are made, both ways, and the engine does not grow.
+#[test]
+fn a_flood_of_syns() {
+    need!("python3");
+    need_root!();
+    let wire = Wire::new(Mode::Understudy);
+    let script = artifacts::root().join("tests/programs/flood.py");
+    let script = script.to_str().unwrap();
+    let rate = ["5000", "200000", "600"];
+    let flood = [&["python3", "-u", script, "peer0", OURS4], &rate[..]].concat();
+    let mut flood = wire.peer.plain(&flood).start();
+    flood.wait_until_it_says("flooding\n");
+    for (who, v6) in [(Listener::Ours, false), (Listener::Peer, false), (Listener::Ours, true)] {
+        assert_whole(&both_ends(&wire, who, v6, "transfer.py", &["2"]), 2);
+    }
+    assert!(flood.alive(), "the flood has ended: {}", flood.said());
+    flood.kill();
+    let engine = wire.engine.as_ref().unwrap().pid();
+    let status = std::fs::read_to_string(format!("/proc/{engine}/status")).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kilobytes: usize = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kilobytes < 96 << 10, "{resident}");
 }

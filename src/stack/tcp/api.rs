@@ -52,6 +52,9 @@ pub struct TcpConfig {
     pub abort_on_overflow: bool,
     /// Who may use fast open (Linux `tcp_fastopen`).
     pub fast_open: FastOpenBits,
+    /// The key of the cookies that servers give (Linux `tcp_fastopen_key`); `None`: the net's
+    /// secret, new with each start.
+    pub fast_open_key: Option<[u8; 16]>,
     /// Connections without a program, at most; further ones are reset (Linux `tcp_max_orphans`).
     pub orphans: usize,
     /// Connections in TIME-WAIT, at most; further ones end at once (Linux `tcp_max_tw_buckets`).
@@ -379,6 +382,7 @@ impl Default for TcpConfig {
             syn_queue: TCP_SYN_QUEUE,
             abort_on_overflow: false,
             fast_open: FastOpenBits::CLIENT,
+            fast_open_key: None,
             orphans: TCP_ORPHANS,
             time_wait_max: TCP_TIME_WAIT,
             teaching: Teaching::default(),

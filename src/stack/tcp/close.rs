@@ -4,7 +4,7 @@ use super::api::State;
 use super::conn::{Conn, Cx};
 use super::state::Cause;
 use super::timers::Timer;
-use crate::base::time::Duration;
+use crate::base::{NetError, time::Duration};
 
 impl Conn {
     /// CLOSE: a FIN behind everything queued. In SYN-SENT and SYN-RECEIVED it waits for the
@@ -15,6 +15,17 @@ impl Conn {
             _ => {
                 self.go(Cause::CloseAsked);
             }
+        }
+    }
+
+    /// ABORT. RFC 9293 3.10.5: no reset where the peer waits for nothing but an ACK; as Linux has
+    /// it (`tcp_disconnect`), unless there is data that it has never seen.
+    pub fn abort(&mut self, cx: &mut Cx<'_>) {
+        let finished = matches!(self.state, State::Closing | State::LastAck);
+        if finished && self.tx.nxt == self.send_end() {
+            self.end(Some(NetError::Aborted));
+        } else {
+            self.end_with_reset(cx, Some(NetError::Aborted));
         }
     }
 

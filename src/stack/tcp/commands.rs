@@ -188,7 +188,7 @@ impl Tcp {
     /// RST, and everything is dropped. The handle is stale afterwards.
     pub fn abort(&mut self, now: Instant, id: ConnId) {
         self.with(now, id, |conn, cx| {
-            conn.end_with_reset(cx, Some(NetError::Aborted));
+            conn.abort(cx);
             conn.released = true;
         });
     }

@@ -15,7 +15,7 @@ use super::listen::{Arrival, ListenerKey};
 use super::syn_queue::Request;
 use super::{Tcp, table::Keyed};
 use crate::base::limits::FAST_OPEN_COOKIES;
-use crate::base::{FourTuple, Instant, addr::IpAddr, time::Duration};
+use crate::base::{FourTuple, Instant, addr::IpAddr, rng::Secret, time::Duration};
 use crate::wire::tcp::{Cookie, HEADER_LEN, HEADER_LEN_MAX};
 use std::collections::{HashMap, VecDeque};
 
@@ -197,10 +197,21 @@ impl Tcp {
         Judgment::Offer(right)
     }
 
-    /// The cookie of a client: 8 bytes, as Linux has them.
+    /// The cookie of a client: 8 bytes, and with a given key the very same as Linux's (SipHash of
+    /// both addresses).
     fn cookie_for(&self, tuple: &FourTuple) -> Cookie {
-        let hash = self.secret.hash(&("fast open", tuple.remote.ip(), tuple.local.ip()));
-        Cookie::new(&hash.to_be_bytes()).unwrap_or(Cookie::REQUEST)
+        let mut bytes = Vec::with_capacity(48);
+        for ip in [tuple.remote.ip(), tuple.local.ip()] {
+            match ip {
+                IpAddr::V4(ip) => bytes.extend_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
+            }
+        }
+        let hash = match self.config.fast_open_key {
+            Some(key) => Secret::new(key).hash_bytes(&bytes),
+            None => self.secret.hash(&("fast open", bytes)),
+        };
+        Cookie::new(&hash.to_le_bytes()).unwrap_or(Cookie::REQUEST)
     }
 
     /// A good cookie: the connection is made and announced, with the data of its SYN.

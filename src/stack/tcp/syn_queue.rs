@@ -5,7 +5,7 @@ use super::conn::Segment;
 use super::listen::ListenerKey;
 use super::seq::Seq;
 use super::table::Keyed;
-use crate::base::limits::{TCP_HALF_OPEN, TRANSMIT_QUEUE};
+use crate::base::limits::{TCP_HALF_OPEN, TCP_SYN_ACKS};
 use crate::base::{FourTuple, Instant};
 use crate::wire::tcp::{Cookie, Flags, Options};
 use core::cmp::Reverse;
@@ -201,7 +201,7 @@ impl SynQueue {
 
     /// A SYN-ACK for this request is to leave. False: too many are to leave already.
     pub fn answer(&mut self, request: Request) -> bool {
-        let room = self.answers.len() < TRANSMIT_QUEUE;
+        let room = self.answers.len() < TCP_SYN_ACKS;
         if room {
             self.answers.push_back(request);
         }

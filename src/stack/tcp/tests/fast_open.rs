@@ -313,3 +313,23 @@ fn a_child_without_a_handshake_times_out() {
     s.pass(Duration::from_secs(64));
     assert_eq!(s.status().error, Some(NetError::TimedOut));
 }
+
+/// RFC 7413 4.1.2: with a given key the cookies are those of Linux (seen there with
+/// `tcp_fastopen_key` a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4).
+#[test]
+fn cookies_are_the_ones_of_linux() {
+    let key = [0xa1u32, 0xb2, 0xc3, 0xd4].map(|byte| byte as u8);
+    let key = core::array::from_fn(|i| key[i / 4]);
+    for (client, server, cookie) in [
+        ("192.0.2.1", "192.168.0.1", 0x3021_b9d8_8901_7eebu64),
+        ("fd3d:fa7b:d17d::1", "fd3d:0a0b:17d6::1", 0xc1d1_e974_2a47_a9bc),
+    ] {
+        let mut s = Script::with(TcpConfig { fast_open_key: Some(key), ..config(2) });
+        s.remote.set_ip(client.parse().unwrap());
+        s.local.set_ip(server.parse().unwrap());
+        s.tcp.listen(s.local, false, 10).unwrap();
+        let options = TcpOptions { fast_open_queue: 5, ..TcpOptions::default() };
+        s.tcp.set_listener_options(s.local, false, options);
+        assert_eq!(ask(&mut s).unwrap().as_bytes(), cookie.to_be_bytes());
+    }
+}

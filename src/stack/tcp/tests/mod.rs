@@ -5,6 +5,8 @@ mod congestion;
 mod delack;
 mod dsack;
 mod ecn;
+mod events_calls;
+mod events_segments;
 mod fast_open;
 mod flow;
 mod fuzz;
