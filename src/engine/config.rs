@@ -5,7 +5,7 @@ use crate::link::{self, Link};
 use crate::net::brief::Brief;
 use crate::net::config::{self, NetConfig, TcpDefaults};
 use crate::stack::InterfaceSettings;
-use crate::stack::tcp::{Ecn, FastOpenBits, SynCookies, TcpConfig};
+use crate::stack::tcp::{Ecn, FastOpenBits, MtuProbing, SynCookies, TcpConfig};
 
 /// One link of the net and its place in the stack.
 pub struct EngineInterface {
@@ -141,6 +141,11 @@ fn tcp_config(given: &TcpDefaults) -> TcpConfig {
         fast_open: given.fast_open.map_or(own.fast_open, FastOpenBits),
         orphans: given.max_orphans.map_or(own.orphans, |n| n as usize),
         time_wait_max: given.max_time_wait.map_or(own.time_wait_max, |n| n as usize),
+        mtu_probing: given.mtu_probing.map_or(own.mtu_probing, |probing| match probing {
+            config::MtuProbing::Off => MtuProbing::Off,
+            config::MtuProbing::BlackHole => MtuProbing::BlackHole,
+            config::MtuProbing::Always => MtuProbing::Always,
+        }),
         initial_window: given.initial_window.unwrap_or(own.initial_window),
         initial_ssthresh: given.initial_ssthresh.unwrap_or(own.initial_ssthresh),
         ..own

@@ -90,6 +90,17 @@ pub enum SynCookies {
     Always,
 }
 
+/// Path-MTU discovery without ICMP (RFC 4821), Linux's `tcp_mtu_probing`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MtuProbing {
+    /// Only ICMP tells.
+    Off,
+    /// Once a black hole is suspected.
+    BlackHole,
+    /// From the start.
+    Always,
+}
+
 /// The `[tcp]` table: what is not given is the stack's own default.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct TcpDefaults {
@@ -133,6 +144,8 @@ pub struct TcpDefaults {
     pub max_orphans: Option<u32>,
     /// Connections in TIME-WAIT, at most.
     pub max_time_wait: Option<u32>,
+    /// Whether larger segments are tried without waiting for ICMP to speak.
+    pub mtu_probing: Option<MtuProbing>,
     /// The initial congestion window, segments.
     pub initial_window: Option<u32>,
     /// The initial slow start threshold, bytes.

@@ -1,5 +1,5 @@
 //! The `[tcp]` table of a net's file.
-use super::config::{Ecn, SynCookies, TcpDefaults};
+use super::config::{Ecn, MtuProbing, SynCookies, TcpDefaults};
 use super::file::{Checked, Wrong};
 use super::units::{Size, Time};
 use crate::base::congestion;
@@ -27,6 +27,7 @@ pub(super) struct RawTcp {
     sack: Option<bool>,
     congestion: Option<Spanned<String>>,
     pacing: Option<bool>,
+    mtu_probing: Option<Spanned<String>>,
     ecn: Option<Spanned<String>>,
     synack_retries: Option<Spanned<u8>>,
     syn_cookies: Option<Spanned<String>>,
@@ -94,6 +95,7 @@ fn check(raw: RawTcp) -> Checked<TcpDefaults> {
         congestion: raw.congestion.map(Spanned::into_inner),
         pacing: raw.pacing,
         ecn: raw.ecn.map(ecn).transpose()?,
+        mtu_probing: raw.mtu_probing.map(mtu_probing).transpose()?,
         synack_retries: raw.synack_retries.map(Spanned::into_inner),
         syn_cookies: raw.syn_cookies.map(cookies).transpose()?,
         abort_on_overflow: raw.abort_on_overflow,
@@ -103,6 +105,19 @@ fn check(raw: RawTcp) -> Checked<TcpDefaults> {
         initial_window: raw.initial_window.map(Spanned::into_inner),
         initial_ssthresh: raw.initial_ssthresh.map(bytes),
     })
+}
+
+fn mtu_probing(text: Spanned<String>) -> Checked<MtuProbing> {
+    match text.as_ref().as_str() {
+        "off" => Ok(MtuProbing::Off),
+        "black-hole" => Ok(MtuProbing::BlackHole),
+        "always" => Ok(MtuProbing::Always),
+        other => {
+            let why =
+                format!("mtu_probing is \"off\", \"black-hole\" or \"always\", not {other:?}");
+            Err(Wrong(text.span(), why))
+        }
+    }
 }
 
 fn ecn(text: Spanned<String>) -> Checked<Ecn> {

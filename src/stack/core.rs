@@ -268,7 +268,9 @@ impl Stack {
         }
         self.redirects.expire(now);
         self.expire_fragments(now);
-        self.path_mtus.expire(now);
+        for ip in self.path_mtus.expire(now) {
+            self.path_is_unknown(now, ip);
+        }
         self.tcp.handle_timeout(now);
     }
     /// TCP.

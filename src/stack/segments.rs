@@ -76,6 +76,13 @@ impl Stack {
         let mtu = self.path(hop, remote).mtu;
         self.tcp.fast_open_room(now, remote, mtu, options)
     }
+    /// What ICMP said of the way to `dst` is too old: RFC 1191 6.3, its first link's MTU is tried.
+    pub(in crate::stack) fn path_is_unknown(&mut self, now: Instant, dst: IpAddr) {
+        if let Some(hop) = self.hop(dst, None) {
+            let mtu = self.mtu(hop.interface, dst);
+            self.tcp.path_mtu_changed(now, dst, mtu);
+        }
+    }
     /// What TCP must know of the way to `dst`.
     fn path(&self, hop: Hop, dst: IpAddr) -> Path {
         let tso_max = self.interface(hop.interface).map_or(0, |i| i.tso_max());

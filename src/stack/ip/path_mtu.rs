@@ -43,11 +43,12 @@ impl PathMtus {
     pub fn deadline(&self) -> Option<Instant> {
         self.0.values().map(|(_, until)| *until).min()
     }
-    /// Forgets what is too old; whether there was any.
-    pub fn expire(&mut self, now: Instant) -> bool {
-        let before = self.0.len();
+    /// Forgets what is too old; of whom that was.
+    pub fn expire(&mut self, now: Instant) -> Vec<IpAddr> {
+        let old = self.0.iter().filter(|(_, (_, until))| *until <= now);
+        let old: Vec<IpAddr> = old.map(|(ip, _)| *ip).collect();
         self.0.retain(|_, (_, until)| *until > now);
-        self.0.len() != before
+        old
     }
 }
 
@@ -81,8 +82,8 @@ mod tests {
         mtus.learn(Instant::ZERO, ip(1), 1400);
         mtus.learn(Instant::ZERO, ip(1), 1450);
         assert_eq!(mtus.get(ip(1)), Some(1400));
-        assert!(!mtus.expire(Instant::ZERO));
-        assert!(mtus.expire(mtus.deadline().unwrap()));
+        assert!(mtus.expire(Instant::ZERO).is_empty());
+        assert_eq!(mtus.expire(mtus.deadline().unwrap()), [ip(1)]);
         assert_eq!(mtus.get(ip(1)), None);
         for n in 0..2 * PATH_MTUS as u16 {
             mtus.learn(Instant::from_millis(u64::from(n)), ip(n), 1400);

@@ -151,6 +151,7 @@ impl Conn {
             self.take_news(cx, segment, &mut news);
         }
         if news.acked > 0 {
+            self.mtu_probe_on_ack();
             self.after_progress(cx);
         }
     }

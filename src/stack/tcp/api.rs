@@ -35,6 +35,8 @@ pub struct TcpConfig {
     pub pacing: bool,
     /// Explicit congestion notification.
     pub ecn: Ecn,
+    /// Whether larger segments are tried without waiting for ICMP to speak.
+    pub mtu_probing: MtuProbing,
     /// The initial window, segments; 0 for RFC 6928's ten.
     pub initial_window: u32,
     /// The initial slow start threshold, bytes; 0 for none.
@@ -61,6 +63,18 @@ pub struct TcpConfig {
     pub time_wait_max: usize,
     /// Departures from the rules; none by default, and no net can ask for them.
     pub teaching: Teaching,
+}
+
+/// Path-MTU discovery without ICMP (RFC 4821; Linux `tcp_mtu_probing` 0, 1, 2).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum MtuProbing {
+    /// Only ICMP tells.
+    Off,
+    /// Once a black hole is suspected.
+    #[default]
+    BlackHole,
+    /// From the start: small segments first.
+    Always,
 }
 
 /// Who may ask for explicit congestion notification (RFC 3168; Linux `tcp_ecn`).
@@ -389,6 +403,7 @@ impl Default for TcpConfig {
             congestion: String::from(crate::base::congestion::DEFAULT),
             pacing: false,
             ecn: Ecn::default(),
+            mtu_probing: MtuProbing::default(),
             initial_window: 0,
             initial_ssthresh: 0,
         }

@@ -10,6 +10,7 @@ use super::dsack::Duplicates;
 use super::ecn::Ecn;
 use super::fast_open::Fast;
 use super::flight::Flight;
+use super::mtu_probe::MtuProbe;
 use super::pacing::Pacer;
 use super::rate::Rate;
 use super::reassembly::Reassembly;
@@ -234,6 +235,7 @@ pub(super) struct Conn {
     pub timers: Timers,
     pub stats: Stats,
     pub chrono: Chrono,
+    pub mtu_probe: MtuProbe,
     /// Retransmission timeouts since the last progress.
     pub retransmits: u8,
     /// Unanswered probes (zero window or keep-alive).
@@ -303,6 +305,7 @@ impl Conn {
             timers: Timers::default(),
             stats: Stats { last_ack_in: now, last_data_in: now, ..Stats::default() },
             chrono: Chrono::default(),
+            mtu_probe: MtuProbe::default(),
             retransmits: 0,
             probes: 0,
             error: None,
@@ -337,7 +340,7 @@ impl Conn {
 
     /// The path's MTU or the peer's MSS changed.
     pub fn path_changed(&mut self) {
-        let path = u32::from(self.path.mtu).saturating_sub(self.headers());
+        let path = self.mtu_now().saturating_sub(self.headers());
         let mut mss = path.min(u32::from(self.tx.peer_mss));
         if self.options.max_segment > 0 {
             mss = mss.min(u32::from(self.options.max_segment));

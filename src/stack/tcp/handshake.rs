@@ -64,6 +64,7 @@ impl Conn {
     /// Both SYNs are acknowledged: `segment` did the last of it.
     pub fn established(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
         cx.counters.add(Count::Opened);
+        self.mtu_probe_init(cx);
         self.go(Cause::Opened);
         if !self.fast.child {
             self.cc.opened(&self.congestion_start(cx));

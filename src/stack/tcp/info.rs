@@ -60,7 +60,7 @@ impl Conn {
             last_data_sent_ms: millis(now.since(self.tx.last_sent)),
             last_data_recv_ms: millis(now.since(stats.last_data_in)),
             last_ack_recv_ms: millis(now.since(stats.last_ack_in)),
-            pmtu: u32::from(self.path.mtu),
+            pmtu: self.mtu_now(),
             rcv_ssthresh: self.rx.limit.min(self.rx.clamp),
             rtt_us: self.rtt.smoothed.map_or(0, micros),
             rttvar_us: micros(self.rtt.deviation),

@@ -15,6 +15,7 @@
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
 //! | `receive`, `reassembly`, `delack` | data in, ACKs owed |
 //! | `window`, `autotune` | the window offered, the buffer behind it |
+//! | `mtu_probe` | path-MTU discovery without ICMP |
 //! | `urgent` | the urgent pointer, both ways |
 //! | `flight/` | what is outstanding, piece by piece |
 //! | `ack`, `sack`, `rtt`, `rate` | what ACKs tell |
@@ -49,6 +50,7 @@ mod icmp;
 mod info;
 mod keepalive;
 mod listen;
+mod mtu_probe;
 mod pacing;
 mod prr;
 mod rack;

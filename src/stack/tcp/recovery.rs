@@ -217,7 +217,9 @@ impl Conn {
         }
         self.find_losses(cx, news);
         if self.flight.sums.lost.segs > 0 {
-            self.enter_fast_recovery(cx);
+            if !self.mtu_probe_lost(cx) {
+                self.enter_fast_recovery(cx);
+            }
         } else if self.recovery.mode != Mode::Cwr {
             self.keep_open();
         }

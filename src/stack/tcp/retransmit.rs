@@ -55,6 +55,7 @@ impl Conn {
         if given_up || self.user_timed_out(cx) {
             return self.give_up(cx);
         }
+        self.mtu_probe_on_timeout(cx, self.retransmits);
         self.enter_loss(cx, first);
         self.rtt.back_off();
         self.set_retransmit(Pending::Rto, cx.now + self.bounded_rto(cx));

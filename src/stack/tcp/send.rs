@@ -236,6 +236,14 @@ impl Conn {
         if unsent > 0 && self.pacing_waits(cx) {
             return false;
         }
+        match self.mtu_probe_due(cx, unsent, mss) {
+            Ok(None) => {}
+            Ok(Some(len)) => {
+                self.send_new(cx, out, len, len, options);
+                return true;
+            }
+            Err(()) => return false,
+        }
         let Some(len) = self.plan_new(cx, unsent, mss, push) else { return false };
         let end = self.tx.nxt + len;
         let room = (self.tx.una + self.tx.wnd).past(end);

@@ -11,6 +11,7 @@ mod fast_open;
 mod flow;
 mod fuzz;
 mod half_open;
+mod mtu;
 mod open;
 mod rack;
 mod receiving;

@@ -265,5 +265,7 @@ impl Script {
 }
 
 pub fn plain_config() -> TcpConfig {
-    TcpConfig { timestamps: false, window_scaling: false, ..TcpConfig::default() }
+    // Sizes of segments that many timeouts do not change.
+    let mtu_probing = MtuProbing::Off;
+    TcpConfig { timestamps: false, window_scaling: false, mtu_probing, ..TcpConfig::default() }
 }
