@@ -1,8 +1,8 @@
 //! Groups that programs have joined: for whom the stack listens, and who gets what arrives.
 //!
 //! A membership belongs to a socket, which the kernel knows by its inode: when that is gone,
-//! however its programs ended, the membership goes. (The kernel tells nobody; as long as there are any
-//! memberships it is asked now and then.)
+//! however its programs ended, the membership goes. (The kernel tells nobody; as long as there are
+//! any memberships it is asked now and then.)
 //!
 //! What came for a group or a broadcast address goes to every socket bound to the port, as Linux
 //! does unless `IP_MULTICAST_ALL` is off; that is looked at by who receives.

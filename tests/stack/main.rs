@@ -6,6 +6,7 @@ mod any_frames;
 mod by_hand;
 mod dhcp;
 mod replay;
+mod routes;
 mod smoltcp_peer;
 mod tcp;
 mod two_hosts;
