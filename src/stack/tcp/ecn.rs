@@ -92,8 +92,8 @@ impl Conn {
         }
     }
 
-    /// RFC 3168 6.1.1: what the peer's SYN, or SYN-ACK, says. In a simultaneous open both SYNs offer
-    /// it.
+    /// RFC 3168 6.1.1: what the peer's SYN, or SYN-ACK, says. In a simultaneous open both SYNs
+    /// offer it.
     pub fn ecn_take_syn(&mut self, cx: &Cx<'_>, syn: &Segment<'_>) {
         let (ece, cwr) = (syn.has(Flags::ECE), syn.has(Flags::CWR));
         self.ecn.on = match (self.state, syn.has(Flags::ACK)) {

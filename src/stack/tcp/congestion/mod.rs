@@ -205,8 +205,8 @@ pub(super) trait Congestion: core::fmt::Debug + Send {
     /// Recovery is over: everything that was outstanding when the loss was found has arrived.
     fn recovered(&mut self);
     /// The retransmission timer expired. `first`: ssthresh falls as well (it does once for one
-    /// loss). Of `flight` bytes outstanding, `in_flight` are still thought to be in the network: cwnd
-    /// becomes one segment more than that.
+    /// loss). Of `flight` bytes outstanding, `in_flight` are still thought to be in the network:
+    /// cwnd becomes one segment more than that.
     fn timed_out(&mut self, now: Instant, first: bool, flight: u32, in_flight: u32, mss: u32);
     /// Nothing was in flight for `rtos` retransmission timeouts (RFC 2861).
     fn idled(&mut self, rtos: u32);

@@ -362,8 +362,8 @@ fn the_bandwidth_filter_spans_two_cycles() {
     assert_eq!(path.bbr.delivery.max_bw(), 800_000);
 }
 
-/// draft-ietf-ccwg-bbr 5.3.4: after five seconds without a shorter round trip, half of what the path
-/// holds for 200 ms and a round trip, then the window from before.
+/// draft-ietf-ccwg-bbr 5.3.4: after five seconds without a shorter round trip, half of what the
+/// path holds for 200 ms and a round trip, then the window from before.
 #[test]
 fn probe_rtt() {
     let mut path = Path::steady(State::Cruise, 1_000_000);
