@@ -419,31 +419,35 @@ fn goodput_table() {
             ("reorder 1 %", 0.0, 0.01),
         ];
         for (name, loss, reorder) in cases {
-            let (mut sum, mut again, mut timeouts) = (0.0, 0, 0);
+            let (mut sum, mut again, mut needless, mut timeouts) = (0.0, 0, 0, 0);
             for seed in 1..=4 {
                 let mut net = Net::clean(delay);
-                (net.loss, net.reorder, net.rate, net.queue) =
-                    (loss, reorder, 100_000_000, 1 << 19);
-                let (mbps, sim) = one_way(net, 4_000_000, seed);
+                (net.loss, net.reorder) = (loss, reorder);
+                (net.rate, net.queue) = (100_000_000, 1 << 19);
+                let (mbps, info) = one_way(net, 4_000_000, seed);
                 sum += mbps / 4.0;
-                let count =
-                    |name| sim.tcp[0].counters().into_iter().find(|c| c.0 == name).unwrap().1;
-                again += count("retransmitted_segments");
-                timeouts += count("retransmission_timeouts");
+                again += info.total_retrans;
+                needless += info.dsack_dups;
+                timeouts += info.total_rto;
             }
-            println!("{millis:4} ms {name:12} {sum:7.2} Mb/s, again {again}, timeouts {timeouts}");
+            let again = format!("again {again}, needless {needless}, timeouts {timeouts}");
+            println!("{millis:4} ms {name:12} {sum:7.2} Mb/s, {again}");
         }
     }
 }
 
-fn one_way(net: Net, bytes: u64, seed: u64) -> (f64, Sim) {
+fn one_way(net: Net, bytes: u64, seed: u64) -> (f64, TcpInfo) {
     let mut sim = Sim::new(seed, net, TcpConfig::default());
     sim.app[0].to_send = bytes;
     sim.start();
     let start = sim.now;
-    while sim.app[1].received < bytes && sim.step() {}
+    let mut info = TcpInfo::default();
+    while sim.app[1].received < bytes && sim.step() {
+        let id = sim.app[0].id.unwrap();
+        info = sim.tcp[0].info(sim.now, id).unwrap_or(info);
+    }
     let seconds = sim.now.since(start).as_secs_f64();
     sim.run();
     sim.check();
-    (bytes as f64 * 8.0 / seconds / 1e6, sim)
+    (bytes as f64 * 8.0 / seconds / 1e6, info)
 }
