@@ -120,7 +120,15 @@ unsafe fn receive_message(fd: Raw, message: *mut msghdr, flags: c_int) -> Result
     if class == Class::Datagram {
         let (payload, control) = (header.payload, header.control);
         let want = Want::Header;
-        let (received, sender) = datagram_receive::receive(fd, payload, control, flags, want)?;
+        let (received, sender) = match datagram_receive::receive(fd, payload, control, flags, want)
+        {
+            // The hint was wrong; it is right now.
+            // SAFETY: the caller's promise.
+            Err(Errno::NOTSOCK) if class::of(fd) != Class::Datagram => {
+                return unsafe { receive_message(fd, message, flags) };
+            }
+            got => got?,
+        };
         // SAFETY: the caller's promise.
         unsafe { give_back(message, &header, &received, sender) }?;
         return Ok(received.len);

@@ -187,13 +187,17 @@ impl Engine {
             },
             Request::UdpProxy(transport, tuple) => errno(self.open_proxy(now, transport, tuple)),
             Request::UdpError(tuple) => {
-                vec![Reply::Errno(self.udp_errors.take(&tuple).unwrap_or(0))]
+                vec![Reply::Errno(self.take_datagram_error(tuple))]
             }
             Request::Wants(name, wants) if name.net == self.net => {
                 self.hear_wants(name.role, wants);
                 errno(Ok(()))
             }
             Request::ErrorQueue(name) if name.net == self.net => vec![self.take_record(name.role)],
+            Request::PathMtu(ip) => match self.stack.mtu_to(ip) {
+                Some(mtu) => vec![Reply::Info(mtu.to_le_bytes().to_vec())],
+                None => errno(Err(Errno::NETUNREACH)),
+            },
             Request::Wants(..) | Request::ErrorQueue(_) => errno(Err(Errno::INVAL)),
             Request::Membership(join, wanted) => errno(self.change_membership(now, join, &wanted)),
             Request::Snapshot => texts(&snapshot::take(self, now)),

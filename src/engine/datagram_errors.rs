@@ -61,6 +61,14 @@ impl DatagramWants {
     pub fn raw(&self) -> impl Iterator<Item = Role> {
         self.map.iter().filter(|(_, wants)| **wants & wants::ICMP != 0).map(|(role, _)| *role)
     }
+    /// Ports of sockets that take datagrams without a checksum over IPv6.
+    fn unchecked(&self) -> impl Iterator<Item = u16> {
+        let all = self.map.iter().filter(|(_, wants)| **wants & wants::UNCHECKED != 0);
+        all.filter_map(|(role, _)| match role {
+            Role::Datagram { local, .. } => Some(local.port()),
+            _ => None,
+        })
+    }
     /// The socket that sends from `local` and wants its errors.
     fn sender(&self, transport: Transport, from: SocketAddr) -> Option<Role> {
         self.map.iter().map(|(role, _)| *role).find(|role| match role {
@@ -94,6 +102,7 @@ impl Engine {
     pub(super) fn hear_wants(&mut self, role: Role, wants: u8) {
         self.wants.set(role, wants);
         self.want_icmp();
+        self.stack.udp_accept_unchecked(self.wants.unchecked());
     }
 
     /// Tells the stack which ICMP packets somebody waits for.
@@ -123,6 +132,26 @@ impl Engine {
         let mut bytes = vec![u8::from(next.is_some())];
         bytes.extend(record.encode());
         Reply::Info(bytes)
+    }
+
+    /// The answer to `Request::UdpError`. While the error queue has something, the program's socket
+    /// goes on to show that.
+    pub(super) fn take_datagram_error(&mut self, tuple: FourTuple) -> u8 {
+        let Some(errno) = self.udp_errors.take(&tuple) else { return 0 };
+        for transport in [Transport::Udp, Transport::Echo] {
+            let peer = self.proxy_peer(transport, tuple);
+            if peer.is_some_and(|role| self.wants.records.iter().any(|(r, _)| *r == role)) {
+                self.raise(transport, tuple);
+            }
+        }
+        if tuple.remote.port() == 0
+            && let Some((role, _)) = self.wants.records.iter().find(|(role, _)| {
+                matches!(role, Role::Datagram { local, .. } if unconnected(*local) == tuple)
+            })
+        {
+            self.alarm(*role);
+        }
+        errno
     }
 
     /// ICMP says that a datagram of ours did not arrive.
@@ -195,6 +224,10 @@ impl Engine {
     fn ring(&mut self, role: Role, errno: u8) {
         let Role::Datagram { local, .. } = role else { return };
         self.udp_errors.remember(unconnected(local), errno);
+        self.alarm(role);
+    }
+
+    fn alarm(&mut self, role: Role) {
         match unix::send_to(&self.alarm, &[], self.net, role) {
             Ok(_) | Err(Errno::AGAIN | Errno::PERM) => {}
             Err(error) => {

@@ -23,6 +23,7 @@ use crate::base::{FourTuple, Instant};
 use crate::host::fd::Owned;
 use crate::host::memory_file;
 use crate::net::brief::Users;
+use crate::sock::control::wants;
 use crate::sock::name::{NetId, Role, Slot, Transport};
 use crate::sock::parcel::{How, Note};
 use crate::stack::UdpDatagram;
@@ -82,7 +83,8 @@ impl Proxy {
     /// Makes the note that goes with a datagram, unless all is as usual. One is kept, since most
     /// datagrams of a host arrive alike.
     fn prepare_note(&mut self, datagram: &UdpDatagram) {
-        let note = Note { ttl: datagram.ttl, tos: datagram.tos, ..Note::default() };
+        let UdpDatagram { ttl, tos, segment, .. } = *datagram;
+        let note = Note { ttl, tos, segment, ..Note::default() };
         if note == Note::default() {
             self.note = None;
         } else if self.note.as_ref().is_none_or(|(kept, _)| *kept != note) {
@@ -272,7 +274,7 @@ impl Engine {
         &mut self,
         now: Instant,
         transport: Transport,
-        datagram: UdpDatagram,
+        mut datagram: UdpDatagram,
     ) {
         let to = datagram.tuple.local.ip();
         let group = to.is_multicast() || self.stack.is_broadcast(to);
@@ -292,8 +294,12 @@ impl Engine {
         if proxy.waiting > 0 {
             return self.wait_for_room(now, key, datagram);
         }
-        proxy.prepare_note(&datagram);
-        match offer(proxy, self.net, &datagram.payload) {
+        if transport == Transport::Udp
+            && proxy.peer.is_some_and(|role| self.wants.of(role) & wants::JOINED != 0)
+        {
+            self.stack.udp_join(&mut datagram);
+        }
+        match offer(proxy, self.net, &datagram) {
             Delivery::Done(role) => proxy.peer = Some(role),
             Delivery::Full => self.wait_for_room(now, key, datagram),
             Delivery::Nobody => {
@@ -334,8 +340,7 @@ impl Engine {
             let outcome = if full.contains(&key) {
                 Delivery::Full
             } else {
-                proxy.prepare_note(&datagram);
-                offer(proxy, self.net, &datagram.payload)
+                offer(proxy, self.net, &datagram)
             };
             match outcome {
                 Delivery::Full => {
@@ -402,10 +407,17 @@ fn raise_error(proxy: &Proxy, net: NetId, peer: Role) -> Result<(), Errno> {
     net::connect_unspec(&proxy.fd)
 }
 
+/// Who of a group (`SO_REUSEPORT`) gets what comes from this host: by hash of both ends, as Linux
+/// does.
+fn spread(tuple: FourTuple) -> u64 {
+    crate::sock::name::spread(&tuple.local, &tuple.remote)
+}
+
 /// Sends to the program's sockets that may want it, in Linux's order: the one that is connected to
 /// this host or spoke last, then by specific address, wildcard, `::` that takes IPv4 too.
-fn offer(proxy: &Proxy, net: NetId, payload: &[u8]) -> Delivery {
-    let groups = (0..Slot::SHARED).map(Slot::Shared);
+fn offer(proxy: &mut Proxy, net: NetId, datagram: &UdpDatagram) -> Delivery {
+    proxy.prepare_note(datagram);
+    let groups = Slot::group(spread(proxy.tuple));
     let slots = std::iter::once(Slot::Exclusive).chain(groups);
     let places = candidates(proxy.tuple.local);
     let transport = proxy.transport;
@@ -413,8 +425,10 @@ fn offer(proxy: &Proxy, net: NetId, payload: &[u8]) -> Delivery {
         slots.clone().map(move |slot| Role::Datagram { transport, local, dual, slot })
     });
     let note = proxy.note.as_ref().map(|(_, file)| file.raw());
-    for role in proxy.peer.into_iter().chain(all) {
-        match unix::send_noted(&proxy.fd, payload, net, role, note) {
+    // Several that were joined are for the one alone that asked for it.
+    let others = all.filter(|_| datagram.segment == 0);
+    for role in proxy.peer.into_iter().chain(others) {
+        match unix::send_noted(&proxy.fd, &datagram.payload, net, role, note) {
             Ok(_) => return Delivery::Done(role),
             Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => return Delivery::Full,
             // Nobody has that name, or its holder is connected to another host.

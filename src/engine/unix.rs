@@ -133,7 +133,7 @@ pub fn send_to(fd: impl AsFd, bytes: &[u8], net: NetId, role: Role) -> Result<us
     net::sendto(fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT, &address(net, role)?)
 }
 
-/// The same with a descriptor, if one is given; without it if too many are on their way.
+/// The same with a descriptor, if one is given. `AGAIN` also if too many are on their way.
 pub fn send_noted(
     fd: &OwnedFd,
     bytes: &[u8],
@@ -144,7 +144,7 @@ pub fn send_noted(
     let Some(note) = note else { return send_to(fd, bytes, net, role) };
     let to = crate::sock::object::address_of(&Name { net, role });
     match host::message::send_bytes_noted(fd.as_raw_fd(), bytes, &to, note) {
-        Err(Errno::TOOMANYREFS) => send_to(fd, bytes, net, role),
+        Err(Errno::TOOMANYREFS) => Err(Errno::AGAIN),
         sent => sent,
     }
 }

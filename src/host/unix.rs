@@ -182,6 +182,12 @@ pub fn peer_cred(fd: Raw) -> Result<PeerCred, Errno> {
     })
 }
 
+/// bind(2) to an address of any family, as bytes of its C structure.
+pub fn bind_raw(fd: Raw, address: &[u8]) -> Result<(), Errno> {
+    // SAFETY: the kernel reads `address` alone.
+    unsafe { call!(libc::SYS_bind, fd, address.as_ptr(), address.len()) }.map(drop)
+}
+
 /// connect(2) to an address of any family, as bytes of its C structure.
 pub fn connect_raw(fd: Raw, address: &[u8]) -> Result<(), Errno> {
     // SAFETY: the kernel reads `address` alone.

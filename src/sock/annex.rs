@@ -110,6 +110,24 @@ impl Annex {
         }
     }
 
+    /// All options that are kept as one word: level, name and value.
+    pub fn int_options(&self) -> impl Iterator<Item = (i32, i32, i32)> + '_ {
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            while at < self.len {
+                let head = self.words[at];
+                let (key, count) = ((head >> 16) as u16, (head & 0xffff) as usize);
+                let value = self.words.get(at + 1).copied();
+                at += 1 + count;
+                if key & 0x8000 != 0 && count == 1 && at <= self.len {
+                    let (level, name) = (i32::from(key >> 8 & 0x7f), i32::from(key & 0xff));
+                    return value.map(|value| (level, name, value as i32));
+                }
+            }
+            None
+        })
+    }
+
     /// Takes the value of `key` out.
     pub fn remove(&mut self, key: Key) {
         if let Some((at, len)) = self.find(key) {
@@ -206,6 +224,7 @@ mod tests {
             annex.store(&mut sock).unwrap();
             assert_eq!(Annex::of(&sock).peer(), None);
             assert_eq!(Annex::of(&sock).int(ttl), Some(64));
+            assert_eq!(Annex::of(&sock).int_options().collect::<Vec<_>>(), [(0, 2, 64)]);
         }
     }
 

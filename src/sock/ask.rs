@@ -2,7 +2,9 @@
 //! program, so there is nothing to leak over `fork` or `exec`.
 use super::control::{PACKET_MAX, Reply, Request};
 use super::name::{Name, NetId, Role};
+use super::net_env;
 use super::object::address_of;
+use crate::base::addr::IpAddr;
 use crate::host::{Errno, message, option, unix};
 
 /// How long the engine may take to answer, seconds.
@@ -20,6 +22,14 @@ pub fn demand(net: NetId, request: &Request) -> Result<(), Errno> {
         Some(Reply::Errno(errno)) => Err(Errno::from_raw_os_error(i32::from(errno))),
         Some(_) => Err(Errno::PROTO),
         None => Err(Errno::NETDOWN),
+    }
+}
+
+/// The longest packet to `ip` that need not be cut, bytes; `None`: there is no engine to know.
+pub fn path_mtu(ip: IpAddr) -> Option<u16> {
+    match ask(NetId(net_env::current().id), &Request::PathMtu(ip))? {
+        Reply::Info(bytes) => Some(u16::from_le_bytes(*bytes.first_chunk()?)),
+        _ => None,
     }
 }
 

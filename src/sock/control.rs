@@ -52,6 +52,8 @@ pub enum Request {
     FastOpenRoom(FourTuple),
     /// A socket joins (true) or leaves a group. Reply: `Errno`.
     Membership(bool, Membership),
+    /// The longest packet to this address that need not be cut. Reply: `Info` (2 bytes), or `Errno`.
+    PathMtu(IpAddr),
     /// Everything `understudy ss` and `status` show. Reply: `Text` packets (JSON when joined), the
     /// last one empty.
     Snapshot,
@@ -355,6 +357,7 @@ impl Request {
                 w.u8(40).u8(*wants).0.extend_from_slice(name.encode().as_bytes());
                 &mut w
             }
+            Self::PathMtu(ip) => w.u8(42).addr(SocketAddr::new(*ip, 0)),
             Self::ErrorQueue(name) => {
                 w.u8(41).0.extend_from_slice(name.encode().as_bytes());
                 &mut w
@@ -396,6 +399,7 @@ impl Request {
                 let wants = r.u8()?;
                 Self::Wants(Name::decode(r.rest())?, wants)
             }
+            42 => Self::PathMtu(r.addr()?.ip()),
             41 => Self::ErrorQueue(Name::decode(r.rest())?),
             _ => return None,
         })

@@ -28,6 +28,7 @@ fn requests_survive_the_round_trip() {
         Request::UdpProxy(Transport::Echo, tuple()),
         Request::Wants(name, wants::ERRORS),
         Request::ErrorQueue(name),
+        Request::PathMtu(six.local.ip()),
         Request::UdpError(six),
         Request::Membership(
             true,

@@ -3,7 +3,7 @@ use super::class::{self, Class};
 use super::net_env;
 use super::object::Sock;
 use super::tag::Tag;
-use crate::host::{Errno, fd::Raw, unix};
+use crate::host::{Errno, fd::Raw, option, unix};
 use crate::net::brief::Outside;
 
 /// `SOCK_CLOEXEC | SOCK_NONBLOCK`.
@@ -39,7 +39,10 @@ pub fn socket(domain: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
         Wanted::Icmp { .. } if brief.outside == Outside::Host => kernel(domain, kind, protocol),
         Wanted::Icmp { raw } => {
             let tag = ipv6 | Tag::DGRAM | Tag::ICMP | if raw { Tag::RAW } else { 0 };
-            object(libc::SOCK_DGRAM, kind & FLAGS, tag)
+            let fd = object(libc::SOCK_DGRAM, kind & FLAGS, tag)?;
+            // Several may have one identifier (INET_PROTOSW_REUSE).
+            option::set_int(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+            Ok(fd)
         }
         Wanted::Special(_) if brief.outside == Outside::Host => kernel(domain, kind, protocol),
         Wanted::Special(errno) | Wanted::Refused(errno) => Err(errno),

@@ -21,6 +21,7 @@ use super::datagram_bind;
 use super::datagram_route::{self, Route};
 use super::datagram_wants;
 use super::errno;
+use super::error_receive;
 use super::name::{Name, NetId, Role, Transport};
 use super::names;
 use super::net_env;
@@ -45,7 +46,8 @@ pub fn connect(mut sock: Sock, to: Option<SocketAddr>) -> Result<(), Errno> {
         return unix::connect_raw(sock.fd, sockaddr::encode(to).as_bytes());
     }
     if !sock.has(Tag::BOUND) {
-        datagram_bind::autobind(&mut sock)?;
+        // The engine is told of special wishes below, once.
+        datagram_bind::choose(&mut sock)?;
         // A route on the wire says the local port.
         route = datagram_route::find(&sock, to, None)?;
     }
@@ -92,7 +94,7 @@ pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
         Route::Local(_) if sock.has(Tag::ICMP) => Ok(false),
         Route::Local(remote) if remote.port() == 0 => Ok(false),
         Route::Local(remote) => {
-            let linked = datagram_route::first_that_answers(net, remote, |name| {
+            let linked = datagram_route::first_that_answers(sock, remote, |name| {
                 unix::connect(sock.fd, &address_of(name))
             });
             match linked {
@@ -167,10 +169,22 @@ pub fn shutdown(mut sock: Sock, how: i32) -> Result<(), Errno> {
     if sock.has(Tag::CONNECTED) { Ok(()) } else { Err(Errno::NOTCONN) }
 }
 
-/// What the kernel's `ECONNRESET` on a datagram socket means: the error of an earlier send.
-pub(super) fn late_error(fd: Raw) -> Errno {
-    let Some(sock) = Sock::of(fd) else { return Errno::CONNRESET };
-    wire_error(&sock).unwrap_or(Errno::CONNREFUSED)
+/// What the kernel's `ECONNRESET` on a datagram socket means: the error of an earlier send. `None`:
+/// it has been reported, and was shown again only because the error queue has something; the call
+/// is to be made again.
+pub(super) fn late_error(fd: Raw) -> Option<Errno> {
+    let Some(mut sock) = Sock::of(fd) else { return Some(Errno::CONNRESET) };
+    if !sock.has(Tag::RECVERR) {
+        return wire_error(&sock).or(Some(Errno::CONNREFUSED));
+    }
+    match errno::from_byte(sock.tag.error()) {
+        Some(errno) => {
+            sock.set_tag(sock.tag.with_error(0));
+            error_receive::show_again(&sock);
+            Some(errno)
+        }
+        None => wire_error(&sock),
+    }
 }
 
 /// The error that the engine remembers for the peer of a wire socket, once.
@@ -190,7 +204,7 @@ pub(super) fn wire_error(sock: &Sock) -> Option<Errno> {
 /// `SO_ERROR`: the pending error, once; 0 for none.
 pub fn take_error(sock: &Sock) -> i32 {
     match option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_ERROR) {
-        Ok(libc::ECONNRESET) => wire_error(sock).unwrap_or(Errno::CONNREFUSED).raw_os_error(),
+        Ok(libc::ECONNRESET) => late_error(sock.fd).map_or(0, Errno::raw_os_error),
         Ok(errno) => errno,
         Err(_) => 0,
     }

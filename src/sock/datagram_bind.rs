@@ -21,7 +21,8 @@ pub fn autobind(sock: &mut Sock) -> Result<(), Errno> {
     Ok(())
 }
 
-fn choose(sock: &mut Sock) -> Result<(), Errno> {
+/// The same, and the engine is not told what the socket wants.
+pub(super) fn choose(sock: &mut Sock) -> Result<(), Errno> {
     if sock.has(Tag::ICMP) {
         return bind::autobind(sock);
     }

@@ -3,7 +3,7 @@
 use super::annex::{Annex, Key};
 use super::datagram_wants::{self, UDP_NO_CHECK6_RX};
 use super::object::Sock;
-use super::pktinfo::{IP_ORIGDSTADDR, IPV6_ORIGDSTADDR, UDP_GRO};
+use super::pktinfo::{IP_ORIGDSTADDR, IPV6_2292HOPLIMIT, IPV6_ORIGDSTADDR, UDP_GRO};
 use super::send_options::{SO_NO_CHECK, UDP_NO_CHECK6_TX, UDP_SEGMENT};
 use super::tag::Tag;
 use crate::host::{Errno, usermem::UserSlice};
@@ -109,6 +109,7 @@ pub fn changed(sock: &mut Sock, level: i32, name: i32, value: i32) {
             libc::IPV6_RECVPKTINFO
             | libc::IPV6_RECVHOPLIMIT
             | libc::IPV6_RECVTCLASS
+            | IPV6_2292HOPLIMIT
             | IPV6_ORIGDSTADDR,
         ) => sock.add(Tag::RECV_OPTIONS),
         (IPPROTO_IP, libc::IP_RECVERR) | (IPPROTO_IPV6, libc::IPV6_RECVERR) => {

@@ -31,8 +31,15 @@ pub enum Want {
     Header,
 }
 
-/// A datagram, and its sender as the program is to see it.
-type Got = (Received, Option<SocketAddr>);
+/// What came of one call to the kernel.
+enum Outcome {
+    /// A datagram, and its sender as the program is to see it.
+    Got(Received, Option<SocketAddr>),
+    /// A datagram that the program may not see.
+    Hidden,
+    /// Nothing.
+    Again,
+}
 
 /// read(2), recvfrom(2), recvmsg(2) on a descriptor that is taken for a datagram socket object. The
 /// caller copies the sender out. `ENOTSOCK`: it was another file; the hint is corrected.
@@ -42,7 +49,7 @@ pub fn receive(
     control: UserSlice,
     flags: i32,
     want: Want,
-) -> Result<Got, Errno> {
+) -> Result<(Received, Option<SocketAddr>), Errno> {
     if flags & libc::MSG_ERRQUEUE != 0 {
         return error_receive::receive(fd, payload, control);
     }
@@ -55,44 +62,51 @@ pub fn receive(
             Want::Header => with_header(fd, payload, control, flags)?,
         };
         match got {
-            Some(got) => return Ok(got),
-            // Nothing that a program may see.
-            None if flags & libc::MSG_PEEK != 0 => {
+            Outcome::Got(received, sender) => return Ok((received, sender)),
+            Outcome::Hidden if flags & libc::MSG_PEEK != 0 => {
                 let _ = message::receive_bytes(fd, &mut [], None, libc::MSG_DONTWAIT);
             }
-            None => {}
+            Outcome::Hidden | Outcome::Again => {}
         }
     }
 }
 
-/// The bytes alone. Only an empty datagram is looked into.
-fn data(fd: Raw, payload: Payload, flags: i32) -> Result<Option<Got>, Errno> {
+/// The bytes alone. Little is looked into.
+fn data(fd: Raw, payload: Payload, flags: i32) -> Result<Outcome, Errno> {
     let mut from = unix::Address::buffer();
     let received = message::receive(fd, payload, Some(&mut from), UserSlice::EMPTY, flags);
-    let received = received.map_err(|errno| translate(fd, errno))?;
-    let role = || role_of(&from);
-    if received.len == 0
-        && role() == Some(Role::Alarm)
-        && let Some(sock) = Sock::of(fd)
-    {
-        return alarm(&sock);
+    let received = match received {
+        Ok(received) => received,
+        Err(errno) => return failed(fd, errno),
+    };
+    let special = match Name::kind(from.as_abstract().unwrap_or_default()) {
+        Some(b'x') => received.len == 0,
+        // From the wire to a raw socket: there may be a filter.
+        Some(b's') => true,
+        _ => false,
+    };
+    if special && let Some(sock) = Sock::of(fd) {
+        return judge(&sock, payload, received, &from, None);
     }
     if from.as_abstract().is_some_and(groups::may_be_group)
         && let Some(sock) = Sock::of(fd)
-        && !groups::takes(&sock, role())
+        && !groups::takes(&sock, role_of(&from))
     {
-        return Ok(None);
+        return Ok(Outcome::Hidden);
     }
-    Ok(Some((received, None)))
+    Ok(Outcome::Got(received, None))
 }
 
-fn with_sender(fd: Raw, payload: Payload, flags: i32) -> Result<Option<Got>, Errno> {
+fn with_sender(fd: Raw, payload: Payload, flags: i32) -> Result<Outcome, Errno> {
     let mut from = unix::Address::buffer();
     let received = message::receive(fd, payload, Some(&mut from), UserSlice::EMPTY, flags);
-    let received = received.map_err(|errno| translate(fd, errno))?;
+    let received = match received {
+        Ok(received) => received,
+        Err(errno) => return failed(fd, errno),
+    };
     let Some(sock) = Sock::of(fd) else {
         class::forget(fd);
-        return Ok(Some((received, None)));
+        return Ok(Outcome::Got(received, None));
     };
     judge(&sock, payload, received, &from, None)
 }
@@ -102,7 +116,7 @@ fn with_header(
     payload: Payload,
     control: UserSlice,
     flags: i32,
-) -> Result<Option<Got>, Errno> {
+) -> Result<Outcome, Errno> {
     // Before the call: control data of another file must not come into our hands.
     let Some(sock) = Sock::of(fd) else {
         class::set(fd, class::Class::Other);
@@ -117,15 +131,18 @@ fn with_header(
         kernel.room(),
         flags | libc::MSG_CMSG_CLOEXEC,
     );
-    let mut received = received.map_err(|errno| translate(fd, errno))?;
+    let mut received = match received {
+        Ok(received) => received,
+        Err(errno) => return failed(fd, errno),
+    };
     received.flags &= !(libc::MSG_CTRUNC | libc::MSG_CMSG_CLOEXEC);
     received.flags |= flags & libc::MSG_CMSG_CLOEXEC;
     let mut writer = Writer::new(control);
     let note = kernel.pass_on(received.control_len, &mut writer)?;
     received.control_len = 0;
-    let Some((mut received, sender)) = judge(&sock, payload, received, &from, note.as_ref())?
-    else {
-        return Ok(None);
+    let (mut received, sender) = match judge(&sock, payload, received, &from, note.as_ref())? {
+        Outcome::Got(received, sender) => (received, sender),
+        hidden => return Ok(hidden),
     };
     if let Some(sender) = sender
         && sock.has(Tag::RECV_OPTIONS)
@@ -134,7 +151,7 @@ fn with_header(
         pktinfo::append(&sock, sender, role, &note.unwrap_or_default(), &mut writer)?;
     }
     writer.finish(&mut received);
-    Ok(Some((received, sender)))
+    Ok(Outcome::Got(received, sender))
 }
 
 /// Whether a datagram is for the program, and from whom.
@@ -144,34 +161,41 @@ fn judge(
     received: Received,
     from: &unix::Address,
     note: Option<&Note>,
-) -> Result<Option<Got>, Errno> {
+) -> Result<Outcome, Errno> {
     // The end that shutdown(2) makes for readers: nobody sent it.
     if received.len == 0 && from.as_abstract().is_none() {
-        return Ok(Some((received, None)));
+        return Ok(Outcome::Got(received, None));
     }
     if role_of(from) == Some(Role::Alarm) {
         return alarm(sock);
     }
     if sock.has(Tag::RAW) && !ping::passes_filter(sock, payload, received.len) {
-        return Ok(None);
+        return Ok(Outcome::Hidden);
     }
     if !groups::takes(sock, role_of(from)) {
-        return Ok(None);
+        return Ok(Outcome::Hidden);
     }
     let source = note.and_then(|note| note.source);
-    Ok(sender(sock, from, source).map(|sender| (received, Some(sock.shown(sender)))))
+    Ok(match sender(sock, from, source) {
+        Some(sender) => Outcome::Got(received, Some(sock.shown(sender))),
+        None => Outcome::Hidden,
+    })
 }
 
 /// The engine has an error for a socket that is not connected: reported once.
-fn alarm(sock: &Sock) -> Result<Option<Got>, Errno> {
+fn alarm(sock: &Sock) -> Result<Outcome, Errno> {
     match error_receive::soft_error(sock) {
         Some(errno) if sock.has(Tag::RECVERR) => Err(errno),
-        _ => Ok(None),
+        _ => Ok(Outcome::Hidden),
     }
 }
 
-fn translate(fd: Raw, errno: Errno) -> Errno {
-    if errno == Errno::CONNRESET { late_error(fd) } else { errno }
+/// What a call that failed is answered with; [`Outcome::Again`]: with nothing, it is made again.
+fn failed(fd: Raw, errno: Errno) -> Result<Outcome, Errno> {
+    match errno {
+        Errno::CONNRESET => late_error(fd).map_or(Ok(Outcome::Again), Err),
+        errno => Err(errno),
+    }
 }
 
 /// The address that a sender's name stands for; `None` if the datagram is not for the program.

@@ -1,7 +1,7 @@
 //! Where a datagram goes, and which names stand for that.
 use super::conflict;
 use super::groups;
-use super::name::{Name, NetId, Role, Slot, Transport};
+use super::name::{Name, NetId, Role, Slot, Transport, spread};
 use super::names;
 use super::net_env;
 use super::object::{Sock, canonical};
@@ -132,7 +132,6 @@ pub fn set_stuck(remote: SocketAddr, stuck: bool) {
 }
 
 const WAYS: usize = 3;
-const NAMES: usize = WAYS * (1 + Slot::SHARED as usize);
 
 /// The `index`-th name that a receiver of `remote` may have: those that exclude others first, of
 /// each kind the most specific first.
@@ -147,24 +146,36 @@ fn candidate(net: NetId, remote: SocketAddr, index: usize) -> Option<Name> {
 }
 
 /// Does `call` on the names of the destination until one answers: `ECONNREFUSED` if none does.
-/// `EPERM`, from a socket that is connected to somebody else, is no answer.
+/// `EPERM`, from a socket that is connected to somebody else, is no answer. Who of a group is asked
+/// first is drawn by a hash of both ends, as on Linux.
 pub fn first_that_answers<T>(
-    net: NetId,
+    sock: &Sock,
     remote: SocketAddr,
     mut call: impl FnMut(&Name) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
+    let net = NetId(net_env::current().id);
+    let mut attempt = |index: usize| match candidate(net, remote, index).map(|name| call(&name)) {
+        None | Some(Err(Errno::CONNREFUSED | Errno::PERM)) => None,
+        answer => answer,
+    };
     let cell = hint(remote);
     // A socket that excludes others has no more specific one beside it, so that the hint passes
-    // over nobody; in a group it may, as long as it lives.
+    // over nobody.
     let hinted = usize::from(cell.load(Relaxed) & !STUCK).checked_sub(1);
-    for index in hinted.into_iter().chain((0..NAMES).filter(|i| Some(*i) != hinted)) {
-        let Some(name) = candidate(net, remote, index) else { continue };
-        match call(&name) {
-            Err(Errno::CONNREFUSED | Errno::PERM) => {}
-            answer => {
-                if hinted.unwrap_or(0) != index {
-                    cell.store(index as u16 + 1, Relaxed);
-                }
+    for index in hinted.into_iter().chain((0..WAYS).filter(|i| Some(*i) != hinted)) {
+        if let Some(answer) = attempt(index) {
+            if hinted.unwrap_or(0) != index {
+                cell.store(index as u16 + 1, Relaxed);
+            }
+            return answer;
+        }
+    }
+    let seed = spread(&names::bound_name(sock), &remote);
+    // An address goes before a wildcard, whatever the draw.
+    for way in 0..WAYS {
+        for slot in Slot::group(seed) {
+            let Slot::Shared(n) = slot else { continue };
+            if let Some(answer) = attempt((usize::from(n) + 1) * WAYS + way) {
                 return answer;
             }
         }

@@ -4,6 +4,7 @@
 //! peer. A receiver without room makes the sender wait a little (the kernel lets an unconnected
 //! unix datagram socket hold as few as ten), then the datagram is lost, as UDP may: a sender never
 //! blocks for ever on somebody who does not read.
+use super::ask;
 use super::bind::transport;
 use super::datagram::{self, late_error, link, with_proxy};
 use super::datagram_bind;
@@ -203,17 +204,18 @@ pub(super) fn along(
             let note = note_of(&out.how)?;
             let note = note.as_ref().map(Owned::raw);
             patiently(sock, &out, remote, |out| {
-                datagram_route::first_that_answers(net, remote, |name| {
+                datagram_route::first_that_answers(sock, remote, |name| {
                     out.post_noted(sock.fd, &address_of(name), note)
                 })
             })
         }
         Route::Wire(tuple) if !out.how.is_usual() => {
+            check_path(sock, &out, tuple.remote)?;
             let parcel = Parcel { transport: transport(sock), tuple, how: out.how };
             patiently(sock, &out, tuple.remote, |out| out.post_parcel(sock.fd, net, &parcel))
         }
         Route::Local(remote) => patiently(sock, &out, remote, |out| {
-            datagram_route::first_that_answers(net, remote, |name| {
+            datagram_route::first_that_answers(sock, remote, |name| {
                 out.post(sock.fd, Some(&address_of(name)))
             })
         }),
@@ -240,9 +242,39 @@ pub(super) fn along(
         }
         // He has shut down reading, or does not read.
         Err(Errno::PIPE | Errno::AGAIN) => Ok(out.len),
-        Err(Errno::CONNRESET) => Err(late_error(sock.fd)),
+        Err(Errno::CONNRESET) => match late_error(sock.fd) {
+            Some(errno) => Err(errno),
+            None => along(sock, out, route, to),
+        },
         Err(Errno::NETDOWN) => Err(Errno::NETUNREACH),
         other => other,
+    }
+}
+
+/// A datagram that must not be cut, and is longer than the path takes: `EMSGSIZE`, which also goes
+/// into the error queue of who asked for that (ip_local_error).
+fn check_path(sock: &Sock, out: &Outgoing, to: SocketAddr) -> Result<(), Errno> {
+    /// What every link carries (RFC 8200 5): nobody need be asked.
+    const CARRIED: usize = 1280;
+    let never = [libc::IP_PMTUDISC_DO, libc::IP_PMTUDISC_PROBE].map(|v| Some(v as u8));
+    let ip = if to.is_ipv4() { 20 } else { 40 };
+    let payload = match usize::from(out.how.segment) {
+        0 => out.len,
+        segment => out.len.min(segment),
+    };
+    let len = ip + payload + if sock.has(Tag::ICMP) { 0 } else { 8 };
+    let segments = payload < out.len;
+    if len <= CARRIED || !(segments || never.contains(&out.how.discover)) {
+        return Ok(());
+    }
+    match ask::path_mtu(to.ip()) {
+        Some(mtu) if len > usize::from(mtu) => {
+            if sock.has(Tag::RECVERR) {
+                error_receive::too_long(&mut { *sock }, to, mtu)?;
+            }
+            Err(Errno::MSGSIZE)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -288,7 +320,10 @@ fn to_peer(sock: Sock, out: Outgoing) -> Result<usize, Errno> {
     }
     match out.post(sock.fd, None) {
         Ok(len) => Ok(len),
-        Err(Errno::CONNRESET) => Err(late_error(sock.fd)),
+        Err(Errno::CONNRESET) => match late_error(sock.fd) {
+            Some(errno) => Err(errno),
+            None => to_peer(sock, out),
+        },
         Err(Errno::PIPE) if sock.has(Tag::WRITE_SHUT) => Err(Errno::PIPE),
         Err(Errno::PIPE) => Ok(out.len),
         Err(Errno::AGAIN) => wait_for_peer(&sock, out),
@@ -302,7 +337,10 @@ fn wait_for_peer(sock: &Sock, out: Outgoing) -> Result<usize, Errno> {
     let Some(remote) = datagram::peer(sock) else { return Ok(out.len) };
     match patiently(sock, &out, remote, |out| out.post(sock.fd, None)) {
         Err(Errno::AGAIN | Errno::CONNREFUSED | Errno::PIPE | Errno::PERM) => Ok(out.len),
-        Err(Errno::CONNRESET) => Err(late_error(sock.fd)),
+        Err(Errno::CONNRESET) => match late_error(sock.fd) {
+            Some(errno) => Err(errno),
+            None => to_peer(*sock, out),
+        },
         other => other,
     }
 }

@@ -9,10 +9,10 @@ use super::control::{Reply, Request};
 use super::datagram;
 use super::errno::from_byte;
 use super::error_queue::{Record, origin};
-use super::name::NetId;
+use super::name::{NetId, Role};
 use super::names;
 use super::net_env;
-use super::object::{Sock, shown};
+use super::object::{Sock, role_of, shown};
 use super::pktinfo::Writer;
 use super::sockaddr::encode;
 use super::tag::Tag;
@@ -21,8 +21,8 @@ use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{
     Errno,
     fd::Raw,
-    message::{Payload, Received},
-    option,
+    message::{self, Payload, Received},
+    option, poll, unix,
     usermem::UserSlice,
 };
 
@@ -47,7 +47,9 @@ pub fn receive(
     };
     if !more {
         // sock_dequeue_err_skb: with the last entry the pending error has gone too.
+        sock.set_tag(sock.tag.with_error(0));
         let _ = option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_ERROR);
+        drop_alarms(&sock);
     }
     let mut received = Received { len: 0, flags: libc::MSG_ERRQUEUE, control_len: 0 };
     received.len = copy(payload, &record.quote)?;
@@ -62,6 +64,19 @@ pub fn receive(
     writer.add(level, kind, &extended(&sock, &record))?;
     writer.finish(&mut received);
     Ok((received, Some(sock.shown(record.to))))
+}
+
+/// Takes out what told that the queue had something, as far as it is what would be read next.
+fn drop_alarms(sock: &Sock) {
+    loop {
+        let mut from = unix::Address::buffer();
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        let peeked = message::receive_bytes(sock.fd, &mut [], Some(&mut from), flags);
+        if peeked.is_err() || role_of(&from) != Some(Role::Alarm) {
+            return;
+        }
+        let _ = message::receive_bytes(sock.fd, &mut [], None, libc::MSG_DONTWAIT);
+    }
 }
 
 /// `struct sock_extended_err`, and behind it the address of who reported the error.
@@ -144,6 +159,21 @@ pub fn nobody_there(sock: &mut Sock, to: SocketAddr, payload: Payload) -> Result
     push_local(sock, &record)
 }
 
+/// Keeps the error of a datagram that the path does not take and that must not be cut.
+pub fn too_long(sock: &mut Sock, to: SocketAddr, mtu: u16) -> Result<(), Errno> {
+    let record = Record {
+        errno: libc::EMSGSIZE as u8,
+        origin: origin::LOCAL,
+        kind: 0,
+        code: 0,
+        info: u32::from(mtu),
+        to,
+        offender: None,
+        quote: Vec::new(),
+    };
+    push_local(sock, &record)
+}
+
 /// Keeps an error in the annex; when there is no room any more, it is lost.
 pub fn push_local(sock: &mut Sock, record: &Record) -> Result<(), Errno> {
     let bytes = record.encode();
@@ -159,6 +189,15 @@ pub fn push_local(sock: &mut Sock, record: &Record) -> Result<(), Errno> {
         return Ok(());
     }
     annex.store(sock)
+}
+
+/// After an error has been reported: poll(2) goes on to show `POLLERR` while the queue has something.
+pub fn show_again(sock: &Sock) {
+    let waits = sock.has(Tag::ANNEX) && Annex::of(sock).get(Key::ERRORS).is_some();
+    // Showing it would drop what can be read.
+    if waits && poll::now(sock.fd) & libc::POLLIN == 0 {
+        let _ = datagram::raise_error(sock);
+    }
 }
 
 /// The engine's oldest error for this socket, and whether there are more.
@@ -202,6 +241,7 @@ pub fn refused(sock: &Sock, to: SocketAddr, payload: Payload) -> Result<(), Errn
     let mut sock = *sock;
     if sock.has(Tag::RECVERR) {
         nobody_there(&mut sock, to, payload)?;
+        sock.set_tag(sock.tag.with_error(libc::ECONNREFUSED as u8));
     }
     if sock.has(Tag::RECVERR | Tag::CONNECTED) {
         datagram::raise_error(&sock)?;

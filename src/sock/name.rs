@@ -57,6 +57,17 @@ impl Slot {
     pub const SHARED: u8 = 16;
     const EXCLUSIVE: u8 = 0xff;
 
+    /// All places of a group, in an order that `seed` says: each is as often the first of those
+    /// that are taken, and when one goes, only its share goes to others (rendezvous hashing).
+    pub fn group(seed: u64) -> impl Iterator<Item = Slot> + Clone {
+        let mut order = [(0, 0); Slot::SHARED as usize];
+        for (place, n) in order.iter_mut().zip(0u8..) {
+            *place = (mix(seed ^ (u64::from(n) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)), n);
+        }
+        order.sort_unstable();
+        order.into_iter().map(|(_, n)| Slot::Shared(n))
+    }
+
     const fn to_byte(self) -> u8 {
         match self {
             Slot::Exclusive => Self::EXCLUSIVE,
@@ -70,6 +81,28 @@ impl Slot {
             _ => None,
         }
     }
+}
+
+/// A good mixture of all bits (the finalizer of splitmix64).
+const fn mix(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// A seed for [`Slot::group`]: the same for the same two ends.
+pub fn spread(local: &SocketAddr, remote: &SocketAddr) -> u64 {
+    let one = |end: &SocketAddr| {
+        let ip = match end.ip() {
+            IpAddr::V4(ip) => u64::from(u32::from(ip)),
+            IpAddr::V6(ip) => {
+                let bits = u128::from(ip);
+                mix(bits as u64) ^ (bits >> 64) as u64
+            }
+        };
+        mix(ip ^ u64::from(end.port()) << 40)
+    };
+    one(local).wrapping_mul(3) ^ one(remote)
 }
 
 /// What a socket object is, as its name says it.
@@ -190,6 +223,11 @@ impl Name {
             Role::Control => out.write_char('c'),
             Role::Alarm => out.write_char('x'),
         }
+    }
+
+    /// The letter of a name's kind, without reading the rest.
+    pub fn kind(bytes: &[u8]) -> Option<u8> {
+        bytes.strip_prefix(MAGIC.as_bytes())?.get(8).copied()
     }
 
     /// Reads a name (without the leading NUL). `None`: not one of ours. Never panics.
@@ -316,6 +354,29 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_shares_evenly_whatever_places_are_taken() {
+        for taken in [&[0u8][..], &[0, 1], &[0, 1, 2], &[3, 7, 9, 15, 2]] {
+            let mut got = [0; Slot::SHARED as usize];
+            for port in 0..3_000u16 {
+                let seed = spread(
+                    &"10.0.0.1:53".parse().unwrap(),
+                    &SocketAddr::new("10.0.0.2".parse().unwrap(), port),
+                );
+                let first = Slot::group(seed).find_map(|slot| match slot {
+                    Slot::Shared(n) if taken.contains(&n) => Some(n),
+                    _ => None,
+                });
+                got[usize::from(first.unwrap())] += 1;
+            }
+            let fair = 3_000 / taken.len();
+            for n in taken {
+                let share = got[usize::from(*n)];
+                assert!(share * 10 > fair * 8 && share * 10 < fair * 12, "{taken:?} {got:?}");
+            }
+        }
+    }
 
     #[test]
     fn names_survive_the_round_trip() {

@@ -471,9 +471,12 @@ fn mtu(sock: &Sock) -> Result<i32, Errno> {
     if !sock.has(Tag::CONNECTED) {
         return Err(Errno::NOTCONN);
     }
-    match (sock.has(Tag::WIRE), sock.has(Tag::IPV6)) {
-        (true, _) => Ok(path_mtu(sock)),
-        (false, true) => Ok(LOOPBACK_MTU),
-        (false, false) => Ok(LOOPBACK_MTU - 1),
+    if sock.has(Tag::WIRE) && sock.has(Tag::DGRAM) {
+        let known = datagram::peer(sock).and_then(|remote| ask::path_mtu(remote.ip()));
+        return Ok(known.map_or(WIRE_MTU, i32::from));
     }
+    if sock.has(Tag::WIRE) {
+        return Ok(path_mtu(sock));
+    }
+    Ok(if sock.has(Tag::IPV6) { LOOPBACK_MTU } else { LOOPBACK_MTU - 1 })
 }

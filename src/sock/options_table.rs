@@ -4,7 +4,7 @@
 //! An option that is here and has no effect is named in docs/COMPATIBILITY.md; what is not here is
 //! `ENOPROTOOPT`.
 use super::control::OptionKind;
-use super::pktinfo::{IP_ORIGDSTADDR, IPV6_ORIGDSTADDR};
+use super::pktinfo::{IP_ORIGDSTADDR, IPV6_2292HOPLIMIT, IPV6_ORIGDSTADDR};
 use crate::host::Errno;
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP};
 
@@ -128,6 +128,7 @@ const TABLE: &[IntOption] = &[
     ip6(libc::IPV6_RECVTCLASS, Both, 0, Flag),
     ip6(libc::IPV6_TCLASS, Both, 0, RangeOrDefault(0, 255)).wire(OptionKind::Tos, 1),
     ip6(IPV6_ORIGDSTADDR, Both, 0, Flag),
+    ip6(IPV6_2292HOPLIMIT, Both, 0, Flag),
     ip6(IPV6_AUTOFLOWLABEL, Both, 1, Flag),
     tcp(libc::TCP_MAXSEG, 536, MaxSegment).wire(OptionKind::MaxSegment, 1),
     tcp(libc::TCP_KEEPIDLE, 7200, Range(1, 32_767)).wire(OptionKind::KeepIdleMs, 1000),

@@ -19,6 +19,8 @@ pub const UDP_GRO: i32 = 104;
 pub const IP_ORIGDSTADDR: i32 = 20;
 /// See [`IP_ORIGDSTADDR`].
 pub const IPV6_ORIGDSTADDR: i32 = 74;
+/// `IPV6_HOPLIMIT` as RFC 2292 had it: asked for and given under one name.
+pub const IPV6_2292HOPLIMIT: i32 = 8;
 /// The index of `lo`, where all local datagrams arrive. The net's links have none on the host.
 const LOOPBACK_INDEX: u32 = 1;
 
@@ -148,8 +150,12 @@ fn append_v6(
     if to.is_ipv4() {
         return Ok(());
     }
-    if asked(level, libc::IPV6_RECVHOPLIMIT) {
-        writer.add(level, libc::IPV6_HOPLIMIT, &i32::from(note.ttl).to_ne_bytes())?;
+    for (option, kind) in
+        [(libc::IPV6_RECVHOPLIMIT, libc::IPV6_HOPLIMIT), (IPV6_2292HOPLIMIT, IPV6_2292HOPLIMIT)]
+    {
+        if asked(level, option) {
+            writer.add(level, kind, &i32::from(note.ttl).to_ne_bytes())?;
+        }
     }
     if asked(level, libc::IPV6_RECVTCLASS) {
         writer.add(level, libc::IPV6_TCLASS, &i32::from(note.tos).to_ne_bytes())?;

@@ -6,7 +6,9 @@
 //! on the old file cannot be (listed in the compatibility page).
 use super::annex;
 use super::class::{self, Class};
+use super::names;
 use super::object::{Sock, tag_of};
+use super::sockaddr;
 use super::tag::Tag;
 use crate::host::{Errno, epoll, fd, fd::Owned, fd::Raw, option, unix};
 
@@ -67,6 +69,14 @@ pub fn kernel_file(sock: Sock) -> Result<(), Errno> {
     if sock.has(Tag::IPV6) {
         let only = i32::from(sock.has(Tag::V6ONLY));
         let _ = option::set_int(fresh.raw(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only);
+    }
+    for (level, name, value) in annex::Annex::of(&sock).int_options() {
+        let _ = option::set_int(fresh.raw(), level, name, value);
+    }
+    let own = names::bound_name(&sock);
+    if sock.has(Tag::BOUND) && own.ip().is_unspecified() {
+        // The port that the program chose, if the host has it free.
+        let _ = unix::bind_raw(fresh.raw(), sockaddr::encode(own).as_bytes());
     }
     install(&fresh, sock.fd)?;
     class::set(sock.fd, Class::Other);

@@ -3,7 +3,7 @@ use super::annex::{Annex, Key};
 use super::groups::MULTICAST_INDEX;
 use super::object::Sock;
 use super::parcel::How;
-use super::pktinfo;
+use super::pktinfo::{self, IPV6_2292HOPLIMIT};
 use super::tag::Tag;
 use crate::base::addr::IpAddr;
 use crate::host::{Errno, usermem::UserSlice};
@@ -75,7 +75,9 @@ impl Asked {
                 given.tos = Some(value.read_array::<1>()?[0]);
             }
             (IPPROTO_IP, libc::IP_TOS) => given.tos = Some(byte(value, 0)?),
-            (IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => given.ttl = byte_or_default(value)?,
+            (IPPROTO_IPV6, libc::IPV6_HOPLIMIT | IPV6_2292HOPLIMIT) => {
+                given.ttl = byte_or_default(value)?
+            }
             (IPPROTO_IPV6, libc::IPV6_TCLASS) => given.tos = byte_or_default(value)?,
             (IPPROTO_IPV6, libc::IPV6_DONTFRAG) => given.never_cut = int(value)? == 1,
             (IPPROTO_UDP, UDP_SEGMENT) => {

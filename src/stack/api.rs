@@ -160,6 +160,9 @@ pub struct UdpDatagram {
     pub tos: u8,
     /// The payload.
     pub payload: Vec<u8>,
+    /// The payload is that of several datagrams of so many bytes each, the last perhaps shorter
+    /// (see [`Stack::udp_join`](crate::stack::Stack::udp_join)); 0: of one.
+    pub segment: u16,
     /// The head of the IP packet (header and 8 bytes or more), to be quoted by `udp_refuse`.
     pub quote: Vec<u8>,
 }

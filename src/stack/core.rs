@@ -50,6 +50,8 @@ pub struct Stack {
     pub(in crate::stack) icmp_limit: RateLimit,
     pub(in crate::stack) answer_echo: bool,
     pub(in crate::stack) icmp_wanted: IcmpWanted,
+    /// Ports that take UDP over IPv6 without a checksum.
+    pub(in crate::stack) unchecked: Vec<u16>,
     pub(in crate::stack) queue: TransmitQueue,
     /// Packets to our own addresses, and to groups that we are in; the interface that they seem to
     /// arrive by.
@@ -101,6 +103,7 @@ impl Stack {
             icmp_limit: RateLimit::default(),
             answer_echo: config.answer_echo,
             icmp_wanted: IcmpWanted::default(),
+            unchecked: Vec::new(),
             queue: TransmitQueue::default(),
             loopback: VecDeque::new(),
             own_packet: false,

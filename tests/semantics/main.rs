@@ -27,4 +27,4 @@ macro_rules! scripts {
     };
 }
 
-scripts!(names, bind, connect, close, data, descriptors, udp, options);
+scripts!(names, bind, connect, close, data, descriptors, udp, messages, options);

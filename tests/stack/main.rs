@@ -4,6 +4,7 @@
 mod addresses;
 mod any_frames;
 mod by_hand;
+mod datagrams;
 mod dhcp;
 mod replay;
 mod routes;

@@ -30,6 +30,7 @@ mod errors;
 mod flow;
 mod groups;
 mod iperf;
+mod messages;
 mod opening;
 mod peers;
 mod streams;

@@ -79,6 +79,7 @@ impl Stack {
             ttl: packet.ttl,
             tos: packet.tos,
             payload: payload.to_vec(),
+            segment: 0,
             quote: Vec::new(),
         };
         if wanted.all {

@@ -14,6 +14,12 @@ use crate::stack::ip::{Outgoing, Received};
 use crate::stack::route::Hop;
 use crate::wire::{checksum, protocol, udp};
 
+/// Datagrams joined to one at most (Linux' UDP_GRO_CNT_MAX), and their bytes.
+const JOINED: usize = 64;
+const JOINED_BYTES: usize = 65_507;
+/// Ports at which datagrams without a checksum are taken over IPv6, at most.
+pub const UNCHECKED_PORTS: usize = 64;
+
 impl Stack {
     pub(in crate::stack) fn udp_arrives(&mut self, _now: Instant, packet: &Received<'_>) {
         let bytes = packet.payload();
@@ -23,6 +29,8 @@ impl Stack {
         let datagram = bytes.get(..usize::from(header.len)).unwrap_or(bytes);
         if packet.checksum == RxChecksum::Unknown
             && !udp::verify(packet.src, packet.dst, &header, datagram)
+            // RFC 8200 8.1: none over IPv6, unless the port's owner allows it (RFC 6936).
+            && !(header.checksum == 0 && self.unchecked.contains(&header.dst_port))
         {
             return self.counters.add(Count::UdpChecksum);
         }
@@ -41,8 +49,35 @@ impl Stack {
             ttl: packet.ttl,
             tos: packet.tos,
             payload: payload.to_vec(),
+            segment: 0,
             quote: quote.to_vec(),
         }));
+    }
+    /// Joins to a datagram those that have come right behind it in the same flow, as Linux does for
+    /// who asked for it (`UDP_GRO`): all of one length but for the last, which may be shorter; with
+    /// the same TTL and TOS.
+    pub fn udp_join(&mut self, first: &mut UdpDatagram) {
+        let size = first.payload.len();
+        let mut count = 1;
+        while let Some(Event::UdpArrived(next)) = self.udp_events.front() {
+            let alike = next.tuple == first.tuple
+                && (next.ttl, next.tos, next.interface) == (first.ttl, first.tos, first.interface);
+            let len = next.payload.len();
+            let fits = (1..=size).contains(&len) && first.payload.len() + len <= JOINED_BYTES;
+            if !alike || !fits || count == JOINED || first.payload.len() % size != 0 {
+                return;
+            }
+            if let Some(Event::UdpArrived(next)) = self.udp_events.pop_front() {
+                first.payload.extend_from_slice(&next.payload);
+                first.segment = size as u16;
+                count += 1;
+            }
+        }
+    }
+    /// Over IPv6 datagrams without a checksum are taken at these ports (`UDP_NO_CHECK6_RX`,
+    /// RFC 6936); at most [`UNCHECKED_PORTS`] of them count.
+    pub fn udp_accept_unchecked(&mut self, ports: impl Iterator<Item = u16>) {
+        self.unchecked = ports.take(UNCHECKED_PORTS).collect();
     }
     /// Queues an event of UDP, or drops it if the driver does not keep up.
     pub(in crate::stack) fn push_udp_event(&mut self, event: Event) {
