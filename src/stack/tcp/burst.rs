@@ -1,4 +1,5 @@
-//! How much is handed to a link that cuts segments (TSO) at once.
+//! How much is handed to a link that cuts segments (TSO) at once, and what keeps it waiting.
+use super::chrono::Wait;
 use super::conn::{Conn, Cx};
 use super::recovery::Mode;
 use crate::base::{limits::IP_PACKET_MAX, time::Duration};
@@ -40,5 +41,30 @@ impl Conn {
             && len < whole / divisor
             && cx.now.since(self.tx.last_sent) <= RECENT
             && self.next_ack_is_near(cx)
+    }
+
+    /// Nothing more to send though the window would take it: delivery rates from now on say
+    /// nothing of the path (Linux `tcp_rate_check_app_limited`).
+    pub fn note_idle_window(&mut self) {
+        let unsent = self.data_end().past(self.tx.nxt);
+        if unsent < self.tx.mss && self.room() > 0 && !self.flight.any_waits() {
+            self.rate.limited_by_program(self.pipe());
+        }
+    }
+
+    /// What keeps more from being sent, for `TCP_INFO`.
+    pub fn waits_for(&self) -> Option<Wait> {
+        let unsent = self.data_end().past(self.tx.nxt);
+        if unsent == 0 && self.tx.una == self.tx.nxt {
+            return None;
+        }
+        let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
+        Some(if unsent > 0 && window < unsent.min(self.tx.mss) {
+            Wait::Window
+        } else if unsent == 0 && self.tx.ring.len() >= self.tx.limit {
+            Wait::Buffer
+        } else {
+            Wait::Busy
+        })
     }
 }

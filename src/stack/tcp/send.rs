@@ -5,7 +5,6 @@
 //! Order: SYN, what was lost, new data and FIN, probes, a bare ACK. Every segment carries the
 //! latest ACK and window.
 use super::api::{SegmentOut, State};
-use super::chrono::Wait;
 use super::conn::{Conn, Cx};
 use super::counters::Count;
 use super::ecn;
@@ -52,31 +51,6 @@ impl Conn {
                 sent
             }
         }
-    }
-
-    /// Nothing more to send though the window would take it: delivery rates from now on say
-    /// nothing of the path (Linux `tcp_rate_check_app_limited`).
-    fn note_idle_window(&mut self) {
-        let unsent = self.data_end().past(self.tx.nxt);
-        if unsent < self.tx.mss && self.room() > 0 && !self.flight.any_waits() {
-            self.rate.limited_by_program(self.pipe());
-        }
-    }
-
-    /// What keeps more from being sent, for `TCP_INFO`.
-    fn waits_for(&self) -> Option<Wait> {
-        let unsent = self.data_end().past(self.tx.nxt);
-        if unsent == 0 && self.tx.una == self.tx.nxt {
-            return None;
-        }
-        let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
-        Some(if unsent > 0 && window < unsent.min(self.tx.mss) {
-            Wait::Window
-        } else if unsent == 0 && self.tx.ring.len() >= self.tx.limit {
-            Wait::Buffer
-        } else {
-            Wait::Busy
-        })
     }
 
     fn transmit_syn(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
