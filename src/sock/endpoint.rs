@@ -77,3 +77,22 @@ fn random_port() -> u16 {
     let range = u64::from(EPHEMERAL_LAST - EPHEMERAL_FIRST) + 1;
     EPHEMERAL_FIRST + (clock::random_u64() % range) as u16
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6056 3.3.1: ports are drawn from the dynamic range (RFC 6335 6), all of it, and one says
+    /// nothing of the next.
+    #[test]
+    fn ports_are_random() {
+        let ports: Vec<u16> = (0..4_096).map(|_| random_port()).collect();
+        assert!(ports.iter().all(|port| *port >= EPHEMERAL_FIRST));
+        let eighth = |port: &u16| usize::from((port - EPHEMERAL_FIRST) / 2_048);
+        let mut drawn = [0; 8];
+        ports.iter().for_each(|port| drawn[eighth(port)] += 1);
+        assert!(drawn.iter().all(|n| (350..700).contains(n)), "{drawn:?}");
+        let neighbours = ports.windows(2).filter(|w| w[0].abs_diff(w[1]) <= 1).count();
+        assert!(neighbours < 20, "{neighbours}");
+    }
+}

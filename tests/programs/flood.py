@@ -5,6 +5,7 @@ long). Frames lie in a ring that the kernel sends from (PACKET_TX_RING); their s
 addresses and ports of 198.18.0.0/15 (RFC 2544), which are reached through a router, if at all.
 Prints how many it has sent.
 """
+import fcntl
 import mmap
 import random
 import select
@@ -15,6 +16,7 @@ import time
 
 SOL_PACKET, PACKET_VERSION, PACKET_TX_RING = 263, 10, 13
 PACKET_QDISC_BYPASS = 20
+SIOCGIFHWADDR = 0x8927
 SLOT, COUNT = 256, 16384
 # struct tpacket2_hdr is 32 bytes; data follows at this offset.
 DATA = 32
@@ -59,10 +61,9 @@ def frame(ethernet, address, port, number):
 
 def main(interface, address, port, rate, seconds=None):
     rate = int(rate)
-    with open(f"/sys/class/net/{interface}/address") as file:
-        own = bytes.fromhex(file.read().strip().replace(":", ""))
-    ethernet = neighbor(address) + own + b"\x08\x00"
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    own = fcntl.ioctl(s, SIOCGIFHWADDR, struct.pack("256s", interface.encode()))[18:24]
+    ethernet = neighbor(address) + own + b"\x08\x00"
     s.setsockopt(SOL_PACKET, PACKET_VERSION, 1)
     s.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
     block = 1 << 20
@@ -75,7 +76,7 @@ def main(interface, address, port, rate, seconds=None):
         data = frame(ethernet, binary, int(port), i)
         at = i * SLOT
         ring[at + 4 : at + 8] = struct.pack("=I", len(data))
-        ring[at + DATA - 12 + 12 : at + DATA + len(data)] = data
+        ring[at + DATA : at + DATA + len(data)] = data
     sys.stdout.write("flooding\n")
     sys.stdout.flush()
     start, sent, at = time.monotonic(), 0, 0

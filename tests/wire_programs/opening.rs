@@ -61,7 +61,7 @@ fn a_flood_of_syns() {
     let wire = Wire::new(Mode::Understudy);
     let script = artifacts::root().join("tests/programs/flood.py");
     let script = script.to_str().unwrap();
-    let rate = ["5000", "200000", "600"];
+    let rate = ["5000", "20000", "600"];
     let flood = [&["python3", "-u", script, "peer0", OURS4], &rate[..]].concat();
     let mut flood = wire.peer.plain(&flood).start();
     flood.wait_until_it_says("flooding\n");
