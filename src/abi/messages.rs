@@ -134,7 +134,11 @@ unsafe fn receive_message(fd: Raw, message: *mut msghdr, flags: c_int) -> Result
         return Ok(received.len);
     }
     let (received, sender) = match Sock::of(fd) {
-        Some(_) => (stream::receive(fd, header.payload, UserSlice::EMPTY, flags)?, None),
+        Some(sock) => {
+            let mut received = stream::receive(fd, header.payload, UserSlice::EMPTY, flags)?;
+            crate::sock::options::stream_control(&sock, header.control, &mut received)?;
+            (received, None)
+        }
         None => {
             class::set(fd, Class::Other);
             // SAFETY: the caller's promise.

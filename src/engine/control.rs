@@ -269,6 +269,9 @@ impl Engine {
         let mut changed = tcp.options(conn).ok_or(Errno::NOTCONN)?.clone();
         options::apply(&mut changed, option);
         tcp.set_options(now, conn, changed);
+        if option.kind == OptionKind::NoDelay && option.value != 0 {
+            tcp.push(now, conn);
+        }
         Ok(())
     }
 

@@ -152,6 +152,15 @@ pub fn at_mark(fd: Raw) -> bool {
     unsafe { call!(libc::SYS_ioctl, fd, SIOCATMARK, &raw mut answer) }.is_ok() && answer != 0
 }
 
+/// Bytes that lie there to be read (`SIOCINQ`).
+pub fn waiting(fd: Raw) -> usize {
+    const SIOCINQ: usize = 0x541b;
+    let mut answer: libc::c_int = 0;
+    // SAFETY: the kernel writes an int to `answer`.
+    let asked = unsafe { call!(libc::SYS_ioctl, fd, SIOCINQ, &raw mut answer) };
+    asked.map_or(0, |_| usize::try_from(answer).unwrap_or(0))
+}
+
 /// getsockname(2).
 pub fn local_address(fd: Raw) -> Result<Address, Errno> {
     let mut address = Address::buffer();

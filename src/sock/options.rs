@@ -150,6 +150,27 @@ pub fn annex_int(sock: &Sock, level: i32, name: i32) -> Option<i32> {
     Annex::of(sock).int(Key::option(level, name)?)
 }
 
+/// The control data of recvmsg(2) on a stream: `TCP_CM_INQ`, if the program has asked for it.
+pub fn stream_control(
+    sock: &Sock,
+    control: UserSlice,
+    received: &mut crate::host::message::Received,
+) -> Result<(), Errno> {
+    if control.is_empty() || annex_int(sock, IPPROTO_TCP, options_table::TCP_INQ) != Some(1) {
+        return Ok(());
+    }
+    let waiting = match crate::host::unix::waiting(sock.fd) {
+        // tcp_inq_hint: something to be read, if only the end.
+        0 => usize::from(crate::host::poll::now(sock.fd) & libc::POLLRDHUP != 0),
+        waiting => waiting,
+    };
+    let value = i32::try_from(waiting).unwrap_or(i32::MAX).to_ne_bytes();
+    let mut writer = super::pktinfo::Writer::new(control);
+    writer.add(IPPROTO_TCP, options_table::TCP_INQ, &value)?;
+    writer.finish(received);
+    Ok(())
+}
+
 fn entry(sock: &Sock, level: i32, name: i32) -> Result<&'static IntOption, Errno> {
     options_table::find(level, name, sock.has(Tag::DGRAM), sock.has(Tag::IPV6))
         .ok_or(Errno::NOPROTOOPT)

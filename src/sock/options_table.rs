@@ -82,6 +82,8 @@ const IP_MULTICAST_ALL: i32 = 49;
 const IPV6_MULTICAST_ALL: i32 = 29;
 const IPV6_AUTOFLOWLABEL: i32 = 70;
 const TCP_FASTOPEN_NO_COOKIE: i32 = 34;
+/// How much more lies there, told by recvmsg(2); `TCP_CM_INQ` is the same number.
+pub const TCP_INQ: i32 = 36;
 
 /// Links of a net that can have an index, `lo` included.
 const LINKS: i32 = 64;
@@ -141,6 +143,7 @@ const TABLE: &[IntOption] = &[
     tcp(libc::TCP_QUICKACK, 1, Flag).wire(OptionKind::QuickAck, 1),
     tcp(libc::TCP_USER_TIMEOUT, 0, Range(0, i32::MAX)).wire(OptionKind::UserTimeoutMs, 1),
     tcp(libc::TCP_FASTOPEN, 0, Range(0, i32::MAX)).wire(OptionKind::FastOpenQueue, 1),
+    tcp(TCP_INQ, 0, Range(0, 1)),
     tcp(libc::TCP_NOTSENT_LOWAT, 0, Any).wire(OptionKind::NotSentLowat, 1),
     tcp(libc::TCP_FASTOPEN_CONNECT, 0, Range(0, 1)),
     tcp(TCP_FASTOPEN_NO_COOKIE, 0, Range(0, 1)).wire(OptionKind::NoFastOpenCookie, 1),

@@ -88,6 +88,7 @@ impl Sysctls {
                 Some(1) => Ecn::On,
                 _ => Ecn::Accept,
             },
+            slow_start_after_idle: self.on("tcp_slow_start_after_idle", own.slow_start_after_idle),
             tso_window_divisor: self.number("tcp_tso_win_divisor", 0).map_or(3, |n| n as u32),
             fast_open: self
                 .number("tcp_fastopen", 0)

@@ -31,6 +31,9 @@ pub struct TcpConfig {
     pub sack: bool,
     /// Congestion control, one of `base::congestion::NAMES`.
     pub congestion: String,
+    /// A window that was not used for longer than a timeout is not trusted (RFC 2861; Linux
+    /// `tcp_slow_start_after_idle`).
+    pub slow_start_after_idle: bool,
     /// Every connection is paced, whatever its algorithm (Linux with `fq`).
     pub pacing: bool,
     /// Explicit congestion notification.
@@ -401,6 +404,7 @@ impl Default for TcpConfig {
             time_wait_max: TCP_TIME_WAIT,
             teaching: Teaching::default(),
             congestion: String::from(crate::base::congestion::DEFAULT),
+            slow_start_after_idle: true,
             pacing: false,
             ecn: Ecn::default(),
             mtu_probing: MtuProbing::default(),

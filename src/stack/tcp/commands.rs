@@ -10,6 +10,11 @@ use crate::stack::ConnId;
 const REUSE_AFTER: Duration = Duration::from_secs(1);
 
 impl Tcp {
+    /// What `TCP_CORK` holds back may go, this once (Linux: setting `TCP_NODELAY` pushes).
+    pub fn push(&mut self, now: Instant, id: ConnId) {
+        self.with(now, id, |conn, _| conn.tx.uncork = conn.options.cork);
+    }
+
     /// Other defaults, for the connections and listeners that begin from now on.
     pub fn set_config(&mut self, config: TcpConfig) {
         self.config = config;

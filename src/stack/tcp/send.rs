@@ -399,7 +399,7 @@ impl Conn {
         }
         let idle = cx.now.since(self.tx.last_sent);
         let rto = self.rtt.base(cx.config);
-        if idle > rto {
+        if idle > rto && cx.config.slow_start_after_idle {
             let rtos = idle.as_nanos() / rto.as_nanos().max(1);
             self.cc.idled(u32::try_from(rtos).unwrap_or(32));
         }
