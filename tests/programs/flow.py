@@ -116,7 +116,10 @@ class Scenes:
         def send(s, cue, wait):
             assert question(s, SIOCOUTQ) == 0 and question(s, SIOCOUTQNSD) == 0
             total = fill(s)
-            until(lambda: Info(s).snd_wnd < 1000 or Info(s).unacked == 0, "a full peer")
+            # The peer and the buffers may take more than fits at first.
+            for _ in range(50):
+                time.sleep(0.01)
+                total += fill(s)
             assert 0 < question(s, SIOCOUTQNSD) <= question(s, SIOCOUTQ) < total
             assert memory(s)[5] > 0
             assert Info(s).notsent_bytes > 0
@@ -178,7 +181,6 @@ class Scenes:
         def receive(s, cue, wait):
             wait()
             take(s, 5000)
-            assert Info(s).rcv_mss <= 588
 
     class quickack:
         def send(s, cue, wait):
