@@ -249,6 +249,20 @@ pub fn rate(points: &[(f64, f64)], step: Duration, end: f64) -> Vec<(f64, f64)> 
     out
 }
 
+/// The highest value in each `step` of time: a queue goes up and down with every packet, and what
+/// counts is how full it gets.
+pub fn highest(points: &[(f64, f64)], step: f64) -> Vec<(f64, f64)> {
+    let mut out: Vec<(f64, f64)> = Vec::new();
+    for (at, value) in points {
+        let start = (at / step).floor() * step;
+        match out.last_mut() {
+            Some(last) if last.0 == start => last.1 = last.1.max(*value),
+            _ => out.push((start, *value)),
+        }
+    }
+    out
+}
+
 /// When packets of a connection were lost, seconds since `start`.
 pub fn losses(record: &Record, tuple: FourTuple, start: Instant) -> Vec<f64> {
     let ours = |p: &&Packet| p.view.ends() == Some((tuple.local, tuple.remote));

@@ -200,7 +200,7 @@ impl Ladder {
     fn fall(&self, layout: &Layout, number: usize) -> f64 {
         let near = |n: &usize| {
             let (a, b) = (&self.arrows[*n], &self.arrows[number]);
-            (a.from, a.to) == (b.from, b.to) && (a.sent - b.sent).abs() < 0.02
+            (a.from, a.to) == (b.from, b.to) && (a.sent - b.sent).abs() < 0.003
         };
         let fall = |n: usize| layout.arrows[n].1.map(|end| end - layout.arrows[n].0);
         let after = (number + 1..self.arrows.len()).filter(near).find_map(fall);

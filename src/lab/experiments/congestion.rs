@@ -137,7 +137,9 @@ fn lines(run: &Dumbbell, name: &str, colour: usize, single: bool, seconds: f64) 
     }
     cwnd.push(step(if single { "cwnd" } else { name }, colour, of(|i| i.cwnd_bytes)));
     let waits = record.queues.iter().filter(|q| q.link == run.routers);
-    let queue = waits.map(|q| (trace::seconds(start, q.at), q.packets as f64)).collect();
+    let waits: Vec<(f64, f64)> =
+        waits.map(|q| (trace::seconds(start, q.at), q.packets as f64)).collect();
+    let queue = trace::highest(&waits, seconds / 300.0);
     let received = trace::variable(record, (flow.receiver, tuple.reversed()), start, |i| {
         i.bytes_received as f64 * 8e-6
     });

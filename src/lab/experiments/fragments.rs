@@ -33,8 +33,8 @@ pub const PMTUD: Experiment = Experiment {
     what_to_see: "TCP forbids fragmentation. A router that cannot forward a segment answers with an \
 ICMP message that names the MTU of its next link, and the sender goes on with smaller segments, in \
 the middle of the connection: one round trip is lost, nothing else. With --set icmp=off the message \
-is filtered, as it often is in the Internet: large segments vanish in silence (a black hole), and the \
-sender must find out by itself what goes through (RFC 4821).",
+is filtered, as it often is in the Internet: large segments vanish in silence (a black hole), and a \
+sender that does not probe for what goes through (RFC 4821) stands still.",
     params: &[
         param("rtt", "40", Unit::Ms, "round-trip time"),
         param("bytes", "8000", Unit::Bytes, "what is sent"),
