@@ -14,6 +14,8 @@ pub enum Style {
     Step,
     /// A dashed step.
     Dashed,
+    /// The area below a step, pale.
+    Area,
     /// Dots.
     Dots,
     /// A dashed line from point to point, for what theory says.
@@ -225,10 +227,10 @@ impl Frame<'_> {
     fn series(&self, scene: &mut Scene, series: &Series) {
         let colour = series.paint();
         let stroke = match series.style {
-            Style::Line | Style::Step | Style::Dots => Stroke::full(colour, 1.8),
+            Style::Line | Style::Step | Style::Dots | Style::Area => Stroke::full(colour, 1.8),
             Style::Dashed | Style::Theory => Stroke::dashed(colour, 1.5),
         };
-        let steps = matches!(series.style, Style::Step | Style::Dashed);
+        let steps = matches!(series.style, Style::Step | Style::Dashed | Style::Area);
         let mut points: Vec<(f64, f64)> = Vec::new();
         for (x, y) in &series.points {
             let (x, y) = (self.x(*x), self.y(*y));
@@ -248,7 +250,16 @@ impl Frame<'_> {
             }
             return;
         }
-        scene.shapes.push(Shape::Line(thin(&points), stroke));
+        let mut points = thin(&points);
+        if series.style == Style::Area {
+            let foot = self.top + self.tall;
+            if let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) {
+                points.extend([(last.0, foot), (first.0, foot)]);
+                scene.shapes.push(Shape::Area(points, colour, 0.35));
+            }
+            return;
+        }
+        scene.shapes.push(Shape::Line(points, stroke));
     }
 
     fn marks(&self, scene: &mut Scene, marks: &Marks, row: usize) {

@@ -66,7 +66,7 @@ fn plot(chart: &Chart, panel: &Panel, columns: usize, terminal: Terminal) -> Str
             let dots = match (before, series.style) {
                 (None, _) | (_, Style::Dots) => vec![at],
                 (Some(from), Style::Line | Style::Theory) => between(from, at),
-                (Some(from), Style::Step | Style::Dashed) => {
+                (Some(from), Style::Step | Style::Dashed | Style::Area) => {
                     [between(from, (at.0, from.1)), between((at.0, from.1), at)].concat()
                 }
             };

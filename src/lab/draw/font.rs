@@ -4,7 +4,9 @@ use std::cell::OnceCell;
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 thread_local! {
-    static FACES: [OnceCell<Option<Face<'static>>>; 2] = const { [OnceCell::new(), OnceCell::new()] };
+    /// Regular and bold.
+    static FACES: [OnceCell<Option<Face<'static>>>; 2] =
+        const { [OnceCell::new(), OnceCell::new()] };
 }
 
 fn with_face<R>(bold: bool, work: impl FnOnce(&Face<'static>) -> R) -> Option<R> {

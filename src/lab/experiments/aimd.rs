@@ -12,11 +12,12 @@ use crate::stack::tcp::TcpConfig;
 pub const AIMD: Experiment = Experiment {
     name: "aimd",
     about: "several flows share a bottleneck: additive increase, multiplicative decrease, fairness",
-    what_to_see: "Each new flow finds the link full and has to get its share from the others. All add \
-the same to their windows, but a loss takes more from whom has more: so the shares approach each \
-other. Jain's index (1 when all are equal) is written below, for the time when all flows are there. \
-With different round-trip times the shorter path wins: --set rtts=20,100. Mix algorithms with \
---set algorithms=reno,cubic,bbr.",
+    what_to_see: "\
+Each new flow finds the link full and has to get its share from the others. All add the same \
+to their windows, but a loss takes more from whom has more: so the shares approach each \
+other. Jain's index (1 when all are equal) is written below, for the time when all flows are \
+there. With different round-trip times the shorter path wins: --set rtts=20,100. Mix \
+algorithms with --set algorithms=reno,cubic,bbr.",
     params: &[
         param("flows", "3", Unit::Count, "how many"),
         param("algorithms", "reno", Unit::Algorithms, "of the flows, in turns"),

@@ -12,12 +12,13 @@ const KINDS: &[&str] = &["normal", "simultaneous", "half-close", "reset", "unrea
 pub const CLOSE: Experiment = Experiment {
     name: "close",
     about: "the ways a connection ends, with the states of both ends",
-    what_to_see: "Each direction is closed by its own FIN, which takes a sequence number and is \
-acknowledged like a byte. Who closes first goes through FIN-WAIT-1 and FIN-WAIT-2 to TIME-WAIT, and \
-stays there for twice the lifetime of a segment, so that the last ACK can be repeated; the other \
+    what_to_see: "\
+Each direction is closed by its own FIN, which takes a sequence number and is acknowledged \
+like a byte. Who closes first goes through FIN-WAIT-1 and FIN-WAIT-2 to TIME-WAIT, and stays \
+there for twice the lifetime of a segment, so that the last ACK can be repeated; the other \
 goes through CLOSE-WAIT and LAST-ACK. kind=simultaneous shows CLOSING on both sides. \
-kind=half-close: the server goes on sending after the client's FIN. kind=reset: one RST, and all is \
-over. kind=unread: a program that goes away with data unread causes a reset too.",
+kind=half-close: the server goes on sending after the client's FIN. kind=reset: one RST, and \
+all is over. kind=unread: a program that goes away with data unread causes a reset too.",
     params: &[
         RTT,
         param("kind", "normal", Unit::Choice(KINDS), "how it is closed"),

@@ -28,11 +28,12 @@ const fn params(algorithm: &'static str) -> [Param; 11] {
 pub const TAHOE: Experiment = Experiment {
     name: "tahoe",
     about: "congestion control of 1988: every loss starts from one segment",
-    what_to_see: "The window grows until the queue in front of the bottleneck overflows. At the third \
-duplicate acknowledgment Tahoe sends the lost segment again, sets ssthresh to half of what was in \
-flight, and the window to one segment: slow start begins anew, up to ssthresh, then one segment is \
-added in each round trip. The link runs empty while the window is small. Compare with \
---set algorithms=tahoe,reno.",
+    what_to_see: "\
+The window grows until the queue in front of the bottleneck overflows. At the third \
+duplicate acknowledgment Tahoe sends the lost segment again, sets ssthresh to half of what \
+was in flight, and the window to one segment: slow start begins anew, up to ssthresh, then \
+one segment is added in each round trip. The link runs empty while the window is small. \
+Compare with --set algorithms=tahoe,reno.",
     params: &params("tahoe"),
     run: |settings| run(settings, "tahoe", "Tahoe"),
 };
@@ -40,11 +41,12 @@ added in each round trip. The link runs empty while the window is small. Compare
 pub const RENO: Experiment = Experiment {
     name: "reno",
     about: "fast recovery: a loss halves the window",
-    what_to_see: "After a loss Reno goes on at ssthresh, half of what was in flight, instead of at one \
-segment: the sawtooth. Each tooth rises by one segment in a round trip until the queue overflows \
-again. The window needs about as many round trips to come back as it has segments, which on a long \
-fast path takes minutes. The queue panel shows that a full buffer adds delay for everybody. \
-Try --set queue=5 and --set queue=100.",
+    what_to_see: "\
+After a loss Reno goes on at ssthresh, half of what was in flight, instead of at one \
+segment: the sawtooth. Each tooth rises by one segment in a round trip until the queue \
+overflows again. The window needs about as many round trips to come back as it has segments, \
+which on a long fast path takes minutes. The queue panel shows that a full buffer adds delay \
+for everybody. Try --set queue=5 and --set queue=100.",
     params: &params("reno"),
     run: |settings| run(settings, "reno", "Reno"),
 };
@@ -52,11 +54,12 @@ Try --set queue=5 and --set queue=100.",
 pub const CUBIC: Experiment = Experiment {
     name: "cubic",
     about: "a window that grows with the cube of the time since the last loss",
-    what_to_see: "CUBIC remembers the window at which it lost. It returns to it fast, stays near it \
-for a while (the flat part of the curve), then looks for more, faster and faster. It grows by time \
-and not by round trips, so flows with long paths are not put at a disadvantage. After a loss it keeps \
-70 % and not half. On short slow paths it behaves as Reno would: --set rtt=100 rate=50 shows the cubic \
-better. Compare with --set algorithms=reno,cubic.",
+    what_to_see: "\
+CUBIC remembers the window at which it lost. It returns to it fast, stays near it for a \
+while (the flat part of the curve), then looks for more, faster and faster. It grows by time \
+and not by round trips, so flows with long paths are not put at a disadvantage. After a loss \
+it keeps 70 % and not half. On short slow paths it behaves as Reno would: --set rtt=100 \
+rate=50 shows the cubic better. Compare with --set algorithms=reno,cubic.",
     params: &params("cubic"),
     run: |settings| run(settings, "cubic", "CUBIC"),
 };
@@ -64,11 +67,12 @@ better. Compare with --set algorithms=reno,cubic.",
 pub const BBR: Experiment = Experiment {
     name: "bbr",
     about: "a model of the path instead of losses",
-    what_to_see: "BBR measures the rate at which data arrives and the shortest round trip, and keeps \
-about their product in flight, paced. It does not wait for the queue to overflow, so the queue stays \
-short and losses that are not congestion cost little: try --set loss=1 algorithms=cubic,bbr. It looks \
-for more bandwidth now and then, and every few seconds it empties the queue to measure the shortest \
-round trip again.",
+    what_to_see: "\
+BBR measures the rate at which data arrives and the shortest round trip, and keeps about \
+their product in flight, paced. It does not wait for the queue to overflow, so the queue \
+stays short and losses that are not congestion cost little: try --set loss=1 \
+algorithms=cubic,bbr. It looks for more bandwidth now and then, and every few seconds it \
+empties the queue to measure the shortest round trip again.",
     params: &params("bbr"),
     run: |settings| run(settings, "bbr", "BBR"),
 };
@@ -123,7 +127,8 @@ fn lines(run: &Dumbbell, name: &str, colour: usize, single: bool, seconds: f64) 
     let most = of(|i| i.cwnd_bytes).iter().map(|p| p.1).fold(1.0, f64::max);
     let mut cwnd = Vec::new();
     if single {
-        cwnd.push(step("in flight", 5, of(|i| i.in_flight_bytes)));
+        let flight = of(|i| i.in_flight_bytes);
+        cwnd.push(Series::new("in flight", 5, Style::Area, flight));
         // "None yet" is a number far beyond the picture, and no information.
         let known: Vec<_> =
             of(|i| i.ssthresh_bytes).into_iter().filter(|p| p.1 < most * 2.0).collect();

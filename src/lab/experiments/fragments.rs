@@ -12,11 +12,12 @@ use crate::lab::trace::{self, Show};
 pub const FRAGMENTATION: Experiment = Experiment {
     name: "fragmentation",
     about: "a datagram in pieces: cut by the sender and by a router, put together at the end",
-    what_to_see: "A UDP datagram larger than the MTU leaves its host in fragments: each is an IP \
-packet with the same identification and its offset in bytes, all but the last with the flag that more \
-follow. A router whose next link is narrower cuts them again. Only the receiver puts them together, \
-and only when all are there: with --set lose=2 one piece is missing and the whole datagram is lost. \
-UDP does not send it again.",
+    what_to_see: "\
+A UDP datagram larger than the MTU leaves its host in fragments: each is an IP packet with \
+the same identification and its offset in bytes, all but the last with the flag that more \
+follow. A router whose next link is narrower cuts them again. Only the receiver puts them \
+together, and only when all are there: with --set lose=2 one piece is missing and the whole \
+datagram is lost. UDP does not send it again.",
     params: &[
         param("rtt", "40", Unit::Ms, "round-trip time"),
         param("bytes", "4000", Unit::Bytes, "payload of the datagram"),
@@ -30,11 +31,12 @@ UDP does not send it again.",
 pub const PMTUD: Experiment = Experiment {
     name: "pmtud",
     about: "path MTU discovery: a router says what fits, or says nothing",
-    what_to_see: "TCP forbids fragmentation. A router that cannot forward a segment answers with an \
-ICMP message that names the MTU of its next link, and the sender goes on with smaller segments, in \
-the middle of the connection: one round trip is lost, nothing else. With --set icmp=off the message \
-is filtered, as it often is in the Internet: large segments vanish in silence (a black hole), and a \
-sender that does not probe for what goes through (RFC 4821) stands still.",
+    what_to_see: "\
+TCP forbids fragmentation. A router that cannot forward a segment answers with an ICMP \
+message that names the MTU of its next link, and the sender goes on with smaller segments, \
+in the middle of the connection: one round trip is lost, nothing else. With --set icmp=off \
+the message is filtered, as it often is in the Internet: large segments vanish in silence (a \
+black hole), and a sender that does not probe for what goes through (RFC 4821) stands still.",
     params: &[
         param("rtt", "40", Unit::Ms, "round-trip time"),
         param("bytes", "8000", Unit::Bytes, "what is sent"),

@@ -8,11 +8,12 @@ use crate::lab::sim::*;
 pub const HANDSHAKE: Experiment = Experiment {
     name: "handshake",
     about: "three segments open a connection",
-    what_to_see: "Each side chooses a first sequence number and tells the other in a SYN; the other \
-acknowledges it plus one, because a SYN takes one number. The client is established one round trip \
-after its SYN, the server half a round trip later. Options such as the MSS stand in SYNs only. \
-With --set lose-syn=2 the second SYN is lost as well as the first: the timer doubles each time. \
-With --set listen=off nobody listens, and the answer is a reset.",
+    what_to_see: "\
+Each side chooses a first sequence number and tells the other in a SYN; the other \
+acknowledges it plus one, because a SYN takes one number. The client is established one \
+round trip after its SYN, the server half a round trip later. Options such as the MSS stand \
+in SYNs only. With --set lose-syn=2 the second SYN is lost as well as the first: the timer \
+doubles each time. With --set listen=off nobody listens, and the answer is a reset.",
     params: &[
         RTT,
         param("client-isn", "100", Unit::Count, "the client's first sequence number"),

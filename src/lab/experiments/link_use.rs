@@ -15,10 +15,11 @@ const RTTS: Param =
 pub const STOP_AND_WAIT: Experiment = Experiment {
     name: "stop-and-wait",
     about: "one segment, then its acknowledgment: what it costs",
-    what_to_see: "Only one segment is ever under way, so the link is idle for a round trip after \
-each. With L/R the time to put a packet on the link, its use is (L/R) / (RTT + L/R): 1,500 bytes at \
-10 Mb/s take 1.2 ms, and at 40 ms RTT less than 3 % of the link is used. The dots are measured, the \
-dashed line is the formula. A faster link does not help; compare with sliding-window.",
+    what_to_see: "\
+Only one segment is ever under way, so the link is idle for a round trip after each. With \
+L/R the time to put a packet on the link, its use is (L/R) / (RTT + L/R): 1,500 bytes at 10 \
+Mb/s take 1.2 ms, and at 40 ms RTT less than 3 % of the link is used. The dots are measured, \
+the dashed line is the formula. A faster link does not help; compare with sliding-window.",
     params: &[RTT, RATE, RTTS, param("windows", "1", Unit::Numbers, "segments under way at most")],
     run: |settings| run(settings, "stop-and-wait", "Stop-and-wait: link use"),
 };
@@ -26,11 +27,12 @@ dashed line is the formula. A faster link does not help; compare with sliding-wi
 pub const SLIDING_WINDOW: Experiment = Experiment {
     name: "sliding-window",
     about: "several segments under way: the link fills",
-    what_to_see: "With W segments under way the use of the link is W times as much, until the window \
-is as large as what fits on the way there and back (the bandwidth-delay product): then the link is \
-full. The left part of each line is flat at 100 %; the longer the RTT, the larger the window must \
-be. The dots are measured, the dashed lines are min(1, W (L/R) / (RTT + L/R)). The ladder shows how \
-each acknowledgment lets one more segment go: the window slides.",
+    what_to_see: "\
+With W segments under way the use of the link is W times as much, until the window is as \
+large as what fits on the way there and back (the bandwidth-delay product): then the link is \
+full. The left part of each line is flat at 100 %; the longer the RTT, the larger the window \
+must be. The dots are measured, the dashed lines are min(1, W (L/R) / (RTT + L/R)). The \
+ladder shows how each acknowledgment lets one more segment go: the window slides.",
     params: &[
         RTT,
         RATE,

@@ -12,12 +12,13 @@ use crate::stack::tcp::TcpConfig;
 pub const FAST_RETRANSMIT: Experiment = Experiment {
     name: "fast-retransmit",
     about: "three duplicate acknowledgments say that a segment is lost",
-    what_to_see: "Each segment behind the lost one is answered by the same acknowledgment again: a \
-duplicate. After three of them the sender does not wait for its timer, which is hundreds of \
-milliseconds away, but sends the segment again. The acknowledgment that follows jumps over all that \
-had arrived behind the gap. With --set sack=on the duplicates also say what has arrived. With \
---set lose=12 the last segment is lost, and nothing follows it that could cause duplicates: a probe \
-(tail loss probe) or the timer has to help.",
+    what_to_see: "\
+Each segment behind the lost one is answered by the same acknowledgment again: a duplicate. \
+After three of them the sender does not wait for its timer, which is hundreds of \
+milliseconds away, but sends the segment again. The acknowledgment that follows jumps over \
+all that had arrived behind the gap. With --set sack=on the duplicates also say what has \
+arrived. With --set lose=12 the last segment is lost, and nothing follows it that could \
+cause duplicates: a probe (tail loss probe) or the timer has to help.",
     params: &[
         param("rtt", "100", Unit::Ms, "round-trip time"),
         RATE,
@@ -32,11 +33,12 @@ had arrived behind the gap. With --set sack=on the duplicates also say what has 
 pub const SACK: Experiment = Experiment {
     name: "sack",
     about: "several losses in one window, without SACK and with it",
-    what_to_see: "A cumulative acknowledgment says only where the first gap is. Without SACK the \
-sender learns of one loss in each round trip and repairs one in each. With SACK every acknowledgment \
-lists the blocks that have arrived, so all gaps are known at once and are filled in one round trip. \
-Compare when the last byte arrives. The blocks in the labels are the edges of what was received \
-behind the gap, the latest first.",
+    what_to_see: "\
+A cumulative acknowledgment says only where the first gap is. Without SACK the sender learns \
+of one loss in each round trip and repairs one in each. With SACK every acknowledgment lists \
+the blocks that have arrived, so all gaps are known at once and are filled in one round \
+trip. Compare when the last byte arrives. The blocks in the labels are the edges of what was \
+received behind the gap, the latest first.",
     params: &[
         param("rtt", "100", Unit::Ms, "round-trip time"),
         RATE,
@@ -50,11 +52,12 @@ behind the gap, the latest first.",
 pub const REORDER: Experiment = Experiment {
     name: "reorder",
     about: "segments that come late are not lost",
-    what_to_see: "Some packets take a longer way and come after those sent behind them. The receiver \
-answers each gap with duplicate acknowledgments, which look like those of a loss. A sender that takes \
-three of them for a loss sends again what only was late, and halves its window for nothing. D-SACK \
-tells it so afterwards, and a sender that learns from it waits longer the next time. Vary how late \
-they are with --set late=1 and --set late=30.",
+    what_to_see: "\
+Some packets take a longer way and come after those sent behind them. The receiver answers \
+each gap with duplicate acknowledgments, which look like those of a loss. A sender that \
+takes three of them for a loss sends again what only was late, and halves its window for \
+nothing. D-SACK tells it so afterwards, and a sender that learns from it waits longer the \
+next time. Vary how late they are with --set late=1 and --set late=30.",
     params: &[
         param("rtt", "40", Unit::Ms, "round-trip time"),
         param("rate", "20", Unit::Mbps, "rate of the link"),

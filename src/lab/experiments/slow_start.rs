@@ -12,11 +12,12 @@ use crate::stack::tcp::TcpConfig;
 pub const SLOW_START: Experiment = Experiment {
     name: "slow-start",
     about: "the congestion window doubles with each round trip, up to ssthresh",
-    what_to_see: "The sender does not know what the network can carry, so it starts with one segment \
-and adds one for each that is acknowledged: 1, 2, 4, 8 in each round trip. At ssthresh that ends, \
-and the window grows by one segment in a round trip (congestion avoidance). The ladder shows how \
-each acknowledgment lets two segments go. Today's start is ten segments (RFC 6928): \
---set initial-window=10.",
+    what_to_see: "\
+The sender does not know what the network can carry, so it starts with one segment and adds \
+one for each that is acknowledged: 1, 2, 4, 8 in each round trip. At ssthresh that ends, and \
+the window grows by one segment in a round trip (congestion avoidance). The ladder shows how \
+each acknowledgment lets two segments go. Today's start is ten segments (RFC 6928): --set \
+initial-window=10.",
     params: &[
         param("rtt", "100", Unit::Ms, "round-trip time"),
         param("initial-window", "1", Unit::Segments, "cwnd at the start"),

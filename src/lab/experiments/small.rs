@@ -12,11 +12,13 @@ use crate::stack::tcp::TcpConfig;
 pub const SILLY_WINDOW: Experiment = Experiment {
     name: "silly-window",
     about: "a program that reads a few bytes at a time, with the avoidance off and on",
-    what_to_see: "Without avoidance each small read opens the window by a few bytes, the sender fills \
-it at once, and the connection goes on in tiny segments whose headers are larger than their data. \
-With the avoidance of RFC 9293 3.8.6.2 the receiver does not offer more before a full segment or \
-half the buffer is free, and the sender does not send less, so the segments stay large. Compare the \
-number of segments for the same bytes. The program reads equally slowly in both.",
+    what_to_see: "\
+Without avoidance each small read opens the window by a few bytes, the sender fills it at \
+once, and the connection goes on in tiny segments whose headers are larger than their data. \
+With the avoidance of RFC 9293 3.8.6.2 the receiver does not offer more before a full \
+segment or half the buffer is free, and the sender does not send less, so the segments stay \
+large. Compare the number of segments for the same bytes. The program reads equally slowly \
+in both.",
     params: &[
         RTT,
         RATE,
@@ -31,11 +33,12 @@ number of segments for the same bytes. The program reads equally slowly in both.
 pub const NAGLE: Experiment = Experiment {
     name: "nagle",
     about: "keystrokes with Nagle's algorithm and without",
-    what_to_see: "A program writes one byte at a time, faster than a round trip. Without Nagle's \
-algorithm (TCP_NODELAY) every byte is a segment of its own with 40 bytes of headers. With it a small \
-segment waits while another is unacknowledged, so what is typed meanwhile goes in one. On a short \
-path nothing is held back at all; try --set rtt=5. With --set delayed-acks=on the receiver holds its \
-acknowledgments back as well, and each waits for the other.",
+    what_to_see: "\
+A program writes one byte at a time, faster than a round trip. Without Nagle's algorithm \
+(TCP_NODELAY) every byte is a segment of its own with 40 bytes of headers. With it a small \
+segment waits while another is unacknowledged, so what is typed meanwhile goes in one. On a \
+short path nothing is held back at all; try --set rtt=5. With --set delayed-acks=on the \
+receiver holds its acknowledgments back as well, and each waits for the other.",
     params: &[
         param("rtt", "100", Unit::Ms, "round-trip time"),
         RATE,

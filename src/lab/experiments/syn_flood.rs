@@ -15,12 +15,14 @@ use crate::wire::{checksum, ipv4, protocol};
 
 pub const SYN_FLOOD: Experiment = Experiment {
     name: "syn-flood",
-    about: "a server's queue of half-open connections under a flood, without SYN cookies and with them",
-    what_to_see: "Each SYN makes the server remember a half-open connection until the handshake is \
-complete. A flood from forged addresses fills that queue, and honest clients find no place: their \
-SYNs are dropped, and they try again after 1, 3, 7 seconds. With SYN cookies (RFC 4987) a server whose \
-queue is full remembers nothing: what it must know is in the sequence number of its SYN-ACK, and comes \
-back with the client's acknowledgment. The lower picture shows how long honest clients wait.",
+    about: "half-open connections under a flood, without SYN cookies and with them",
+    what_to_see: "\
+Each SYN makes the server remember a half-open connection until the handshake is complete. A \
+flood from forged addresses fills that queue, and honest clients find no place: their SYNs \
+are dropped, and they try again after 1, 3, 7 seconds. With SYN cookies (RFC 4987) a server \
+whose queue is full remembers nothing: what it must know is in the sequence number of its \
+SYN-ACK, and comes back with the client's acknowledgment. The lower picture shows how long \
+honest clients wait.",
     params: &[
         param("rtt", "20", Unit::Ms, "round-trip time"),
         param("flood", "500", Unit::Count, "forged SYNs per second"),
@@ -141,8 +143,8 @@ fn run(settings: &Settings) -> Report {
             served.iter().filter(|p| (2.0..6.0).contains(&p.0)).map(|p| p.1).collect();
         let late = during.iter().filter(|ms| **ms > 900.0).count();
         facts.push(format!(
-            "{word}: {} of {} clients were served; of those that came in the flood {late} waited for \
-             a second or more",
+            "{word}: {} of {} clients were served; of those that came in the flood {late} waited \
+             for a second or more",
             served.len(),
             waited.len()
         ));

@@ -8,11 +8,12 @@ use crate::lab::sim::*;
 pub const TRANSFER: Experiment = Experiment {
     name: "transfer",
     about: "a stream of bytes in segments, with its acknowledgments",
-    what_to_see: "A sequence number counts bytes, not segments: each segment begins where the one \
-before ended. An acknowledgment names the next byte that is expected, so one can stand for many. \
-5,000 bytes at an MSS of 1460 are three full segments and one of 620. Acknowledgments ride on data \
-that goes the other way. Try --set exchange=1000,-400,1000, a textbook's exchange, with --absolute, \
-or --set lose=2 to lose the second segment.",
+    what_to_see: "\
+A sequence number counts bytes, not segments: each segment begins where the one before \
+ended. An acknowledgment names the next byte that is expected, so one can stand for many. \
+5,000 bytes at an MSS of 1460 are three full segments and one of 620. Acknowledgments ride \
+on data that goes the other way. Try --set exchange=1000,-400,1000, a textbook's exchange, \
+with --absolute, or --set lose=2 to lose the second segment.",
     params: &[
         RTT,
         RATE,

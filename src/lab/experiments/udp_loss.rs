@@ -12,10 +12,12 @@ use crate::lab::trace::{self, Show};
 pub const UDP_LOSS: Experiment = Experiment {
     name: "udp-loss",
     about: "what UDP loses is gone; what TCP loses comes late",
-    what_to_see: "Both programs send a message every few milliseconds over the same bad path. UDP's \
-messages come on time or not at all: gaps in the line, and a delay that stays the same. TCP's all \
-come, but while a lost segment is sent again those behind it have to wait, so their delay jumps up \
-(head-of-line blocking). Which is better depends on the program: a film may skip, a file must not.",
+    what_to_see: "\
+Both programs send a message every few milliseconds over the same bad path. UDP's messages \
+come on time or not at all: gaps in the line, and a delay that stays the same. TCP's all \
+come, but while a lost segment is sent again those behind it have to wait, so their delay \
+jumps up (head-of-line blocking). Which is better depends on the program: a film may skip, a \
+file must not.",
     params: &[
         param("rtt", "60", Unit::Ms, "round-trip time"),
         RATE,

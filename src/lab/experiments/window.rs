@@ -12,11 +12,12 @@ use crate::stack::tcp::TcpConfig;
 pub const WINDOW: Experiment = Experiment {
     name: "window",
     about: "a reader that pauses: zero window, probes, window update",
-    what_to_see: "While the program does not read, the bytes pile up at the receiver and the window \
-that it offers falls by as much, to zero: the sender stops, although the network is idle. Then it \
-probes, each time after twice as long, because the update that opens the window could be lost and \
-both would wait for ever. When the program reads, an update comes at once and the data flows on. \
-The right edge of the window never moves back.",
+    what_to_see: "\
+While the program does not read, the bytes pile up at the receiver and the window that it \
+offers falls by as much, to zero: the sender stops, although the network is idle. Then it \
+probes, each time after twice as long, because the update that opens the window could be \
+lost and both would wait for ever. When the program reads, an update comes at once and the \
+data flows on. The right edge of the window never moves back.",
     params: &[
         RTT,
         RATE,
