@@ -11,7 +11,7 @@ fn rows(page: &str) -> Vec<(String, Vec<f64>)> {
     let table = page.lines().filter(|line| line.contains(" ms |"));
     table
         .map(|line| {
-            let cells: Vec<String> = cells(line).collect();
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
             let numbers = cells[2..].iter().map(|cell| cell.parse().expect("a number"));
             (cells[..2].join(", "), numbers.collect())
         })
