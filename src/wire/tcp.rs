@@ -227,10 +227,10 @@ impl Options {
         if let Some(cookie) = &self.fast_open {
             let body = cookie.as_bytes();
             cookie_len = (2 + body.len()).next_multiple_of(4);
-            // The NOPs in front.
-            put(&[1, 1, 1][..cookie_len - 2 - body.len()]);
             put(&[34, 2 + body.len() as u8]);
             put(body);
+            // Aligned as Linux does: behind it.
+            put(&[1, 1, 1][..cookie_len - 2 - body.len()]);
         }
         let used = usize::from(self.timestamps.is_some()) * 12
             + usize::from(self.mss.is_some()) * 4
