@@ -11,7 +11,8 @@ pub const TCP_CONNECTIONS: usize = 65_536;
 pub const TCP_SYN_QUEUE: usize = 4_096;
 /// See above.
 pub const TCP_HALF_OPEN: usize = 16_384;
-/// SYN-ACKs that wait to leave: as many SYNs as a flood brings while the engine sleeps for a moment.
+/// SYN-ACKs that wait to leave: as many SYNs as a flood brings while the engine sleeps for a
+/// moment.
 pub const TCP_SYN_ACKS: usize = 4_096;
 /// Connections whose program is gone.
 pub const TCP_ORPHANS: usize = 16_384;

@@ -111,8 +111,8 @@ fn flush_failed(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId
     }
 }
 
-/// `SO_RCVLOWAT`: `poll` on the program's socket cannot be told to wait for more bytes, so that fewer
-/// are not given to it, as long as more can come.
+/// `SO_RCVLOWAT`: `poll` on the program's socket cannot be told to wait for more bytes, so that
+/// fewer are not given to it, as long as more can come.
 fn holds_back(session: &Session, status: &TcpStatus) -> bool {
     session.lowat > 1
         && status.readable < session.lowat

@@ -3,7 +3,8 @@
 //! fate.
 //!
 //! A frame meets, in this order: chance of loss (alone or in bursts); the bottleneck of `rate` with
-//! its `queue` (drop tail, or ECN marks before that); the way, which takes `delay` ± `jitter` and keeps the order unless the frame is one of
+//! its `queue` (drop tail, or ECN marks before that); the way, which takes `delay` ± `jitter` and
+//! keeps the order unless the frame is one of
 //! those that overtake; duplication and damage on that way. Every frame draws the same number of
 //! random values, so changing one chance does not change the fate that the others give.
 use super::{Medium, finish::Layout};

@@ -244,8 +244,8 @@ fn link(table: Spanned<RawLink>) -> Checked<RawParts> {
     Ok(RawParts { span, link, routes })
 }
 
-/// An array of strings, or one string, each read by `FromStr`. (Values inside a `toml::Value` have lost their
-/// places: messages point at the array.)
+/// An array of strings, or one string, each read by `FromStr`. (Values inside a `toml::Value` have
+/// lost their places: messages point at the array.)
 fn list<T: FromStr<Err: fmt::Display>>(value: Option<Spanned<toml::Value>>) -> Checked<Vec<At<T>>> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let span = value.span();

@@ -8,8 +8,8 @@ fn parse(s: &str) -> Result<LinkSpec, String> {
 #[test]
 fn every_option_of_the_command_line() {
     let spec = parse(
-        "stream-listen:/tmp/a b,delay=20ms,jitter=1.5,loss=2%,burst=4,mark=7,reorder=1%,duplicate=0.5%,\
-         corrupt=0.5,rate=10Mbit,queue=100,seed=18446744073709551615,direction=out,\
+        "stream-listen:/tmp/a b,delay=20ms,jitter=1.5,loss=2%,burst=4,mark=7,reorder=1%,\
+         duplicate=0.5%,corrupt=0.5,rate=10Mbit,queue=100,seed=18446744073709551615,direction=out,\
          mac=02:00:00:00:00:01,mtu=65520,capture=x.pcapng",
     )
     .unwrap();

@@ -52,7 +52,8 @@ pub enum Request {
     FastOpenRoom(FourTuple),
     /// A socket joins (true) or leaves a group. Reply: `Errno`.
     Membership(bool, Membership),
-    /// The longest packet to this address that need not be cut. Reply: `Info` (2 bytes), or `Errno`.
+    /// The longest packet to this address that need not be cut. Reply: `Info` (2 bytes), or
+    /// `Errno`.
     PathMtu(IpAddr),
     /// Everything `understudy ss` and `status` show. Reply: `Text` packets (JSON when joined), the
     /// last one empty.

@@ -191,7 +191,8 @@ pub fn push_local(sock: &mut Sock, record: &Record) -> Result<(), Errno> {
     annex.store(sock)
 }
 
-/// After an error has been reported: poll(2) goes on to show `POLLERR` while the queue has something.
+/// After an error has been reported: poll(2) goes on to show `POLLERR` while the queue has
+/// something.
 pub fn show_again(sock: &Sock) {
     let waits = sock.has(Tag::ANNEX) && Annex::of(sock).get(Key::ERRORS).is_some();
     // Showing it would drop what can be read.

@@ -203,7 +203,8 @@ pub fn takes(sock: &Sock, from: Option<Role>) -> bool {
 
 /// Whether a datagram from a socket of this name was sent to a group.
 pub fn is_group(from: &Role) -> bool {
-    matches!(from, Role::Proxy { transport: Transport::Udp, local, .. } if local.ip().is_multicast())
+    let Role::Proxy { transport: Transport::Udp, local, .. } = from else { return false };
+    local.ip().is_multicast()
 }
 
 /// The address that `IP_MULTICAST_IF` says, for a datagram to `to`.

@@ -31,6 +31,7 @@ pub mod names;
 pub mod net_env;
 pub mod object;
 pub mod options;
+mod options_rate;
 mod options_table;
 pub mod parcel;
 mod ping;

@@ -19,12 +19,13 @@ use super::name::NetId;
 use super::names;
 use super::net_env;
 use super::object::Sock;
+use super::options_rate::{congestion_name, get_pacing_rate, set_congestion, set_pacing_rate};
 use super::options_table::{self, IntOption, Rule};
 use super::queues;
 use super::stream_error;
 use super::tag::Tag;
 use super::tcp_info;
-use crate::base::{FourTuple, congestion};
+use crate::base::FourTuple;
 use crate::host::{Errno, option, usermem::UserSlice};
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
 
@@ -32,8 +33,6 @@ use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
 const SO_PASSPIDFD: i32 = 76;
 const SO_PEERPIDFD: i32 = 77;
 const SO_PASSRIGHTS: i32 = 83;
-/// `TCP_CA_NAME_MAX`.
-const CONGESTION_SIZE: usize = 16;
 /// The MTU of `lo`: IPv4 cannot use all of its 65536.
 const LOOPBACK_MTU: i32 = 65_536;
 /// What a wire is taken to have; each link has its own, which only the engine knows.
@@ -223,7 +222,8 @@ fn name_is_tos(option: &IntOption) -> bool {
     option.rule == Rule::Tos || (option.level == IPPROTO_IPV6 && option.name == libc::IPV6_TCLASS)
 }
 
-fn keep(sock: &mut Sock, level: i32, name: i32, words: &[u32]) -> Result<(), Errno> {
+/// Keeps the value of an option in the annex.
+pub fn keep(sock: &mut Sock, level: i32, name: i32, words: &[u32]) -> Result<(), Errno> {
     let mut annex = Annex::of(sock);
     annex.set(Key::option(level, name).ok_or(Errno::NOPROTOOPT)?, words)?;
     annex.store(sock)
@@ -238,12 +238,12 @@ pub fn ask_engine(sock: &Sock, kind: OptionKind) -> Option<u32> {
     }
 }
 
-/// What `SO_SNDBUF` is to show where `TCP_NOTSENT_LOWAT` has made it smaller. (That option only root
-/// can set, and none of ours has it.)
+/// What `SO_SNDBUF` is to show where `TCP_NOTSENT_LOWAT` has made it smaller. (That option only
+/// root can set, and none of ours has it.)
 const SHOWN_SEND_BUFFER: i32 = libc::SO_SNDBUFFORCE;
 
-/// `TCP_NOTSENT_LOWAT` of a wire connection: what lies in the program's socket has not been sent, so
-/// it may hold no more. It is shown as writable below half of that.
+/// `TCP_NOTSENT_LOWAT` of a wire connection: what lies in the program's socket has not been sent,
+/// so it may hold no more. It is shown as writable below half of that.
 pub fn apply_lowat(sock: &mut Sock) {
     let Some(lowat) = annex_int(sock, IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT) else { return };
     let Ok(size) = option::get_int(sock.fd, SOL_SOCKET, libc::SO_SNDBUF) else { return };
@@ -260,7 +260,7 @@ pub fn announce(sock: &Sock, kind: OptionKind) {
 }
 
 /// Tells the engine, if it holds the other end. An engine that has gone ends the connection anyway.
-fn tell_engine(sock: &Sock, kind: OptionKind, value: u32) -> Result<(), Errno> {
+pub fn tell_engine(sock: &Sock, kind: OptionKind, value: u32) -> Result<(), Errno> {
     if sock.has(Tag::LISTENING) {
         listen::options_changed(sock);
         return Ok(());
@@ -421,56 +421,6 @@ fn keep_size(mut sock: Sock, name: i32) -> Result<(), Errno> {
     let value = option::get_int(sock.fd, SOL_SOCKET, name)? as u32;
     keep(&mut sock, SOL_SOCKET, name, &[value])?;
     tell_engine(&sock, kind, value)
-}
-
-/// The tag lives in the kernel's value; the program's is kept in the annex, and told to the engine.
-fn get_pacing_rate(sock: &Sock, value: UserSlice) -> Result<usize, Errno> {
-    let key = Key::option(SOL_SOCKET, libc::SO_MAX_PACING_RATE).ok_or(Errno::NOPROTOOPT)?;
-    let rate = match Annex::of(sock).get(key) {
-        Some([low, high]) => u64::from(*low) | u64::from(*high) << 32,
-        _ => u64::MAX,
-    };
-    if value.len() >= 8 {
-        return value.write(&rate.to_ne_bytes());
-    }
-    value.write(&u32::try_from(rate).unwrap_or(u32::MAX).to_ne_bytes())
-}
-
-fn set_pacing_rate(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
-    let rate = match value.len() {
-        8.. => u64::from_ne_bytes(value.read_array()?),
-        _ => match u32::from_ne_bytes(value.read_array()?) {
-            u32::MAX => u64::MAX,
-            rate => u64::from(rate),
-        },
-    };
-    let words = [rate as u32, (rate >> 32) as u32];
-    keep(&mut sock, SOL_SOCKET, libc::SO_MAX_PACING_RATE, &words)?;
-    tell_engine(&sock, OptionKind::MaxPacingRate, u32::try_from(rate).unwrap_or(u32::MAX))
-}
-
-/// The name of the congestion control, as Linux writes it: 16 bytes.
-fn congestion_name(sock: &Sock) -> [u8; CONGESTION_SIZE] {
-    let set = annex_int(sock, IPPROTO_TCP, libc::TCP_CONGESTION);
-    let set = set.and_then(|code| congestion::of_code(code as u32));
-    let name = set.or(net_env::current().congestion).unwrap_or(congestion::DEFAULT);
-    let mut bytes = [0; CONGESTION_SIZE];
-    bytes[..name.len()].copy_from_slice(name.as_bytes());
-    bytes
-}
-
-fn set_congestion(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
-    let mut bytes = [0; CONGESTION_SIZE];
-    let value = value.first(CONGESTION_SIZE - 1);
-    if value.is_empty() {
-        return Err(Errno::INVAL);
-    }
-    let len = value.read(&mut bytes)?;
-    let name = bytes[..len].split(|b| *b == 0).next().unwrap_or_default();
-    let name = core::str::from_utf8(name).ok().and_then(congestion::find).ok_or(Errno::NOENT)?;
-    let code = congestion::code(name);
-    keep(&mut sock, IPPROTO_TCP, libc::TCP_CONGESTION, &[code])?;
-    tell_engine(&sock, OptionKind::Congestion, code)
 }
 
 /// `TCP_MAXSEG`: what was asked for; of a connection, what it sends.

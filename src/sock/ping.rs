@@ -80,8 +80,8 @@ pub(super) fn send(
     datagram_send::along(&sock, Outgoing { payload, how, ..out }, &route, to)
 }
 
-/// Whether a raw socket wants to see a message (`ICMP_FILTER`, `ICMP6_FILTER`: a bit is set for each
-/// type that it does not). Linux blocks no type above 31 of ICMP.
+/// Whether a raw socket wants to see a message (`ICMP_FILTER`, `ICMP6_FILTER`: a bit is set for
+/// each type that it does not). Linux blocks no type above 31 of ICMP.
 pub(super) fn passes_filter(sock: &Sock, payload: Payload, len: usize) -> bool {
     if !sock.has(Tag::ANNEX) {
         return true;

@@ -1,7 +1,7 @@
 //! What waits in a stream, in either direction: `SIOCOUTQ`, `SIOCOUTQNSD`, `SO_MEMINFO`.
 //!
-//! Of a wire connection the engine holds the larger part. What a local peer has not read yet lies in
-//! its socket, as it would have been acknowledged over TCP's loopback.
+//! Of a wire connection the engine holds the larger part. What a local peer has not read yet lies
+//! in its socket, as it would have been acknowledged over TCP's loopback.
 use super::control::OptionKind;
 use super::object::Sock;
 use super::options;
@@ -14,8 +14,8 @@ const RMEM_ALLOC: usize = 0;
 const WMEM_ALLOC: usize = 2;
 const WMEM_QUEUED: usize = 5;
 
-/// `SIOCOUTQ` (`unsent`: `SIOCOUTQNSD`): bytes written that the peer has not acknowledged (that have
-/// not been sent). Error: `EINVAL` of a listener (tcp_ioctl).
+/// `SIOCOUTQ` (`unsent`: `SIOCOUTQNSD`): bytes written that the peer has not acknowledged (that
+/// have not been sent). Error: `EINVAL` of a listener (tcp_ioctl).
 pub fn waiting_to_leave(sock: &Sock, unsent: bool) -> Result<i32, Errno> {
     if sock.has(Tag::LISTENING) {
         return Err(Errno::INVAL);

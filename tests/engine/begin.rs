@@ -19,7 +19,7 @@ fn a_program_connects_and_is_writable_only_then() {
     rig.peer.until("the socket is writable", |_| ready(&fd, PollFlags::OUT));
     assert!(!ready(&fd, PollFlags::HUP | PollFlags::ERR));
     let Reply::Info(info) = rig.ask(&Request::Info(tuple)) else { panic!("no info") };
-    assert_eq!((info.len(), info[0]), (248, 1));
+    assert_eq!((info.len(), info[0]), (280, 1));
     assert_eq!(rig.ask(&Request::EndReason(tuple)), Reply::Errno(0));
 }
 

@@ -1,11 +1,6 @@
 //! The committed table of goodput is what the code does.
 use std::path::Path;
 
-/// The cells of a row.
-fn cells(line: &str) -> impl Iterator<Item = String> + '_ {
-    line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned())
-}
-
 /// Rows of numbers, by what stands in front of them.
 fn rows(page: &str) -> Vec<(String, Vec<f64>)> {
     let table = page.lines().filter(|line| line.contains(" ms |"));

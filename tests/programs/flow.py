@@ -1,7 +1,7 @@
 """Options about the flow of data: flow.py listen|connect ADDRESS PORT
 
-Both ends go through the same scenes, one connection each. In each scene one end is the sender and the
-other the receiver, and then the other way round.
+Both ends go through the same scenes, one connection each. In each scene one end is the sender and
+the other the receiver, and then the other way round.
 """
 import array
 import ctypes
@@ -89,7 +89,8 @@ class Scenes:
             assert (i.snd_mss, i.advmss, i.pmtu) == (mss, mss, 1500), (i.snd_mss, i.advmss, i.pmtu)
             until(lambda: Info(s).unacked == 0, "the last ACK")
             i = Info(s)
-            assert i.bytes_sent - i.bytes_retrans == 100_000 and i.bytes_acked in (100_000, 100_001), i.bytes_acked
+            assert i.bytes_sent - i.bytes_retrans == 100_000
+            assert i.bytes_acked in (100_000, 100_001), i.bytes_acked
             assert i.snd_cwnd >= 10 and i.reordering == 3 and i.rto >= 200_000
             assert 0 < i.min_rtt <= i.rtt < 10_000_000 and i.rttvar > 0
             assert i.data_segs_out > 0 and i.segs_out >= i.data_segs_out and i.segs_in > 0

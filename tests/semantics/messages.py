@@ -2,7 +2,8 @@
 from checks import *
 from socket import IPPROTO_IP as IP, IPPROTO_IPV6 as IP6, IPPROTO_UDP as UDP, SOL_SOCKET
 
-IP_TOS, IP_TTL, IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL, IP_RECVTOS = 1, 2, 8, 10, 11, 12, 13
+IP_TOS, IP_TTL, IP_PKTINFO, IP_MTU_DISCOVER = 1, 2, 8, 10
+IP_RECVERR, IP_RECVTTL, IP_RECVTOS = 11, 12, 13
 IP_RECVORIGDSTADDR, IPV6_RECVORIGDSTADDR, IPV6_RECVERR = 20, 74, 25
 UDP_SEGMENT, UDP_GRO, UDP_NO_CHECK6_TX, UDP_NO_CHECK6_RX = 103, 104, 101, 102
 MSG_ERRQUEUE = 0x2000
@@ -76,7 +77,8 @@ def test_hop_limit_and_traffic_class():
         client.sendmsg([b"x"], control, 0, server.getsockname())
         assert received(server)[1] == {hops: INT(told[0]), tclass: INT(told[1])}
     for kind, value in ((hops, 256), (hops, -2), (tclass, 256)):
-        assert err(client.sendmsg, [b"x"], [(*kind, INT(value))], 0, server.getsockname()) == "EINVAL"
+        control = [(*kind, INT(value))]
+        assert err(client.sendmsg, [b"x"], control, 0, server.getsockname()) == "EINVAL"
 
 
 def test_original_destination():
@@ -270,7 +272,8 @@ def test_echo():
                 assert number == s.getsockname()[1] != 0
                 assert address[:2] == (host, 0), address
                 if family == socket.AF_INET:
-                    words = struct.unpack(f"!{(len(answer) + 1) // 2}H", answer + b"\0" * (size % 2))
+                    padded = answer + b"\0" * (size % 2)
+                    words = struct.unpack(f"!{len(padded) // 2}H", padded)
                     assert sum(words) % 0xffff == 0
             s.connect((host, 0))
 

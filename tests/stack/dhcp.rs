@@ -172,8 +172,8 @@ fn a_server_says_no() {
     assert_ne!(again.bytes[4..8], discover.bytes[4..8], "another transaction");
 }
 
-/// RFC 2131 4.4.1, RFC 5227 2.1: the address is looked for before it is used; if somebody has it, it
-/// is declined, and the client asks again ten seconds later.
+/// RFC 2131 4.4.1, RFC 5227 2.1: the address is looked for before it is used; if somebody has it,
+/// it is declined, and the client asks again ten seconds later.
 #[test]
 fn an_address_that_somebody_has_is_declined() {
     let mut host = client(dad());

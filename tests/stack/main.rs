@@ -6,6 +6,7 @@ mod any_frames;
 mod by_hand;
 mod datagrams;
 mod dhcp;
+mod groups;
 mod replay;
 mod routes;
 mod smoltcp_peer;

@@ -46,7 +46,8 @@ impl Link {
     fn source(&self, to: &str) -> String {
         let script = format!(
             "import socket\n\
-             s = socket.socket(socket.AF_INET6 if ':' in {to:?} else socket.AF_INET, socket.SOCK_DGRAM)\n\
+             family = socket.AF_INET6 if ':' in {to:?} else socket.AF_INET\n\
+             s = socket.socket(family, socket.SOCK_DGRAM)\n\
              s.connect(({to:?}, 9))\n\
              print(s.getsockname()[0])\n"
         );

@@ -85,7 +85,8 @@ for connected in True, False:
     except OSError as e: print(errno.errorcode.get(e.errno, e))
     data, control, flags, to = u.recvmsg(100, 500, 0x2000)
     (level, kind, value), = control
-    print(data, to, level, kind, struct.unpack('=IBBBBII', value[:16]), socket.inet_ntoa(value[20:24]))
+    error, offender = struct.unpack('=IBBBBII', value[:16]), value[20:24]
+    print(data, to, level, kind, error, socket.inet_ntoa(offender))
     u.settimeout(None)
     try: u.recvmsg(100, 500, 0x2000)
     except OSError as e: print(errno.errorcode.get(e.errno, e))

@@ -238,8 +238,8 @@ impl Stack {
         }
         Addressed::Ready
     }
-    /// Feeds back a packet that leaves by `interface` to a group which we are in: whole, and trusted
-    /// where the link would complete its checksum.
+    /// Feeds back a packet that leaves by `interface` to a group which we are in: whole, and
+    /// trusted where the link would complete its checksum.
     pub(in crate::stack) fn feed_own(
         &mut self,
         interface: IfIndex,

@@ -173,8 +173,8 @@ pub struct TcpOptions {
     pub congestion: String,
     /// `SO_MAX_PACING_RATE`, bytes per second; `u64::MAX` for none.
     pub max_pacing_rate: u64,
-    /// `TCP_NOTSENT_LOWAT`: room is only shown while fewer bytes than this have not been sent; 0 for
-    /// no such bound.
+    /// `TCP_NOTSENT_LOWAT`: room is only shown while fewer bytes than this have not been sent; 0
+    /// for no such bound.
     pub notsent_lowat: u32,
     /// `TCP_WINDOW_CLAMP`: the largest window to be offered, bytes; 0 for none.
     pub window_clamp: u32,
@@ -281,8 +281,10 @@ pub enum IcmpError {
     TooBig(u16),
 }
 
-/// What Linux's `struct tcp_info` says of a connection (Linux 6.18), plus queues. Each field has the
-/// meaning and unit of the kernel's field of that name: times in microseconds where the name ends in
+/// What Linux's `struct tcp_info` says of a connection (Linux 6.18), plus queues. Each field has
+/// the
+/// meaning and unit of the kernel's field of that name: times in microseconds where the name ends
+/// in
 /// `_us`, milliseconds where it ends in `_ms`; segments or bytes as there.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -358,7 +360,8 @@ pub struct TcpInfo {
     pub busy_us: u64,
     pub rwnd_limited_us: u64,
     pub sndbuf_limited_us: u64,
-    /// Segments that are known to have arrived, and of these with the mark "congestion experienced".
+    /// Segments that are known to have arrived, and of these with the mark "congestion
+    /// experienced".
     pub delivered: u32,
     pub delivered_ce: u32,
     /// D-SACK blocks that came in (RFC 2883).

@@ -106,7 +106,8 @@ impl Conn {
         self.rx.limit = self.rx.limit.max(window.min(most(cx)));
     }
 
-    /// `SO_RCVBUF`, `SO_RCVLOWAT`, `TCP_WINDOW_CLAMP` were set. What has been offered stays offered.
+    /// `SO_RCVBUF`, `SO_RCVLOWAT`, `TCP_WINDOW_CLAMP` were set. What has been offered stays
+    /// offered.
     pub fn apply_receive_options(&mut self, cx: &Cx<'_>) {
         let asked = self.options.receive_buffer;
         if asked > 0 {

@@ -1,7 +1,9 @@
 //! When data is acknowledged (RFC 9293 3.8.6.3, RFC 5681 4.2), as Linux decides it.
 //!
-//! At once: in quick mode (the first segments of a connection, and after something went wrong, while
-//! the sender is in slow start); when more than a full segment waits and the window can follow; when
+//! At once: in quick mode (the first segments of a connection, and after something went wrong,
+//! while
+//! the sender is in slow start); when more than a full segment waits and the window can follow;
+//! when
 //! the reader has emptied the buffer after a push. Otherwise after `ato`, which follows the pace of
 //! arrivals between 40 ms and 200 ms; in an interactive exchange ("ping-pong": data left soon after
 //! data came) the ACK waits for data to ride on.

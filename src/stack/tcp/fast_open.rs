@@ -1,4 +1,5 @@
-//! Fast open (RFC 7413): data in the SYN, for a peer that has shown before that it is where it says.
+//! Fast open (RFC 7413): data in the SYN, for a peer that has shown before that it is where it
+//! says.
 //!
 //! **Client**: the first connection to a host asks for a cookie; later ones show it, with data. A
 //! SYN that is lost is repeated without either, and what the peer did not take is sent again when

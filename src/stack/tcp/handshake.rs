@@ -68,6 +68,7 @@ impl Conn {
         self.go(Cause::Opened);
         if !self.fast.child {
             self.cc.opened(&self.congestion_start(cx));
+            self.stats.last_data_in = cx.now;
         }
         // RFC 9293 3.10.7.4: SND.WND, WL1 and WL2 from this segment, whatever they were.
         self.tx.wl1 = segment.seq - 1;

@@ -57,9 +57,6 @@ impl Conn {
             sacked: if self.sack { sums.sacked.segs } else { self.recovery.dupacks },
             lost: sums.lost.segs,
             retrans: sums.resent.segs,
-            last_data_sent_ms: millis(now.since(self.tx.last_sent)),
-            last_data_recv_ms: millis(now.since(stats.last_data_in)),
-            last_ack_recv_ms: millis(now.since(stats.last_ack_in)),
             pmtu: self.mtu_now(),
             rcv_ssthresh: self.rx.limit.min(self.rx.clamp),
             rtt_us: self.rtt.smoothed.map_or(0, micros),
@@ -87,6 +84,16 @@ impl Conn {
             delivery_rate_app_limited,
             pacing_rate: self.pacing_rate(),
             max_pacing_rate: self.options.max_pacing_rate,
+            ..self.counted(now)
+        }
+    }
+    /// Times and counts.
+    fn counted(&self, now: Instant) -> TcpInfo {
+        let stats = &self.stats;
+        TcpInfo {
+            last_data_sent_ms: millis(now.since(self.tx.last_sent)),
+            last_data_recv_ms: millis(now.since(stats.last_data_in)),
+            last_ack_recv_ms: millis(now.since(stats.last_ack_in)),
             notsent_bytes: self.data_end().past(self.tx.nxt),
             busy_us: self.chrono.total(now, Wait::Busy).as_micros() as u64,
             rwnd_limited_us: self.chrono.total(now, Wait::Window).as_micros() as u64,

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `api` | words shared with IP, the engine and `ss` |
 //! | `table`, `demux`, `commands` | which connection; what comes to it; the program's calls |
-//! | `conn`, `state`, `seq`, `ring` | a connection's variables, its state table, its buffers |
+//! | `conn`, `sides`, `state`, `seq`, `ring` | a connection's variables, its state table, its buffers |
 //! | `listen`, `half_open`, `syn_queue`, `cookie` | opening by a SYN that arrives |
 //! | `handshake`, `fast_open` | opening: the rest |
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
@@ -66,6 +66,7 @@ mod sack;
 mod segment_arrives;
 mod send;
 mod seq;
+mod sides;
 mod state;
 mod syn_queue;
 mod table;

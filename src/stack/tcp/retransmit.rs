@@ -103,8 +103,8 @@ impl Conn {
     }
 
     /// What a timeout says is lost: all, but what left so lately that it cannot have been
-    /// acknowledged yet (RFC 8985 6.3). If the first byte was reported as held, the peer has dropped
-    /// what it held (RFC 2018 8).
+    /// acknowledged yet (RFC 8985 6.3). If the first byte was reported as held, the peer has
+    /// dropped what it held (RFC 2018 8).
     fn lose_for_timeout(&mut self, cx: &Cx<'_>) {
         let reneged = self.flight.head().is_some_and(|head| head.sacked);
         if reneged {

@@ -52,8 +52,9 @@ impl Conn {
         self.check_syn(&segment)?; // fourth
         let began = segment.seq;
         self.trim(&mut segment);
-        self.note_timestamp(cx, &segment);
         self.check_ack(cx, &segment)?; // fifth
+        // As on Linux, only now: a segment with a bad ACK says nothing about time.
+        self.note_timestamp(cx, &segment);
         self.take_urgent(began, &segment); // sixth
         self.take_data(cx, &segment); // seventh
         self.take_fin(cx, &segment); // eighth

@@ -1,7 +1,7 @@
 //! Losses that were none. A retransmission was needless if its original is acknowledged: by the
 //! timestamp of an ACK (Eifel, RFC 3522), by D-SACKs for everything that was sent again (RFC 3708),
-//! or after a timeout by ACKs for what was never sent again (F-RTO, RFC 5682). The window then comes
-//! back (RFC 4015, in Linux's form), and reordering is remembered.
+//! or after a timeout by ACKs for what was never sent again (F-RTO, RFC 5682). The window then
+//! comes back (RFC 4015, in Linux's form), and reordering is remembered.
 use super::ack::News;
 use super::conn::{Conn, Cx};
 use super::counters::Count;

@@ -1,7 +1,8 @@
 //! Urgent data (RFC 9293 3.8.5, RFC 6093), with the meaning that Linux and everybody else give to
 //! the pointer: it points to the byte *behind* the urgent one (`tcp_stdurg` off).
 //!
-//! Here all bytes stay in line. What is known besides is where the urgent one stands: on the way out
+//! Here all bytes stay in line. What is known besides is where the urgent one stands: on the way
+//! out
 //! until it is acknowledged, on the way in until it is read. Taking it out of line is the work of
 //! whoever reads (the engine hands it to the program's socket as `MSG_OOB`).
 use super::Tcp;

@@ -147,8 +147,8 @@ fn old_data_makes_acks_quick() {
     }
 }
 
-/// tcp(7) `TCP_QUICKACK` (RFC 9293 3.8.6.3): 1 lets go of what is held back and ends the waiting for
-/// answers, 0 begins it; neither is for ever.
+/// tcp(7) `TCP_QUICKACK` (RFC 9293 3.8.6.3): 1 lets go of what is held back and ends the waiting
+/// for answers, 0 begins it; neither is for ever.
 #[test]
 fn quickack() {
     let mut s = settled();

@@ -1,6 +1,6 @@
 //! RFC 9293 3.10.7, SEGMENT ARRIVES, step by step in every state.
-//! [`events_calls`](super::events_calls) has the other events; LISTEN, and SYN-RECEIVED of what came
-//! through it, are in `half_open` and `open`.
+//! [`events_calls`](super::events_calls) has the other events; LISTEN, and SYN-RECEIVED of what
+//! came through it, are in `half_open` and `open`.
 use super::events_calls::{STATES, at};
 use super::script::*;
 use crate::base::NetError;

@@ -8,8 +8,8 @@ fn limited(bytes: usize) -> Script {
     Script::with(TcpConfig { receive_buffer: bytes, ..plain_config() }).open()
 }
 
-/// RFC 9293 3.8.6.2.2: a window that closed opens in steps of a segment, or half the buffer, and what
-/// comes into a closed one is answered (3.10.7.4), its ACK counted.
+/// RFC 9293 3.8.6.2.2: a window that closed opens in steps of a segment, or half the buffer, and
+/// what comes into a closed one is answered (3.10.7.4), its ACK counted.
 #[test]
 fn the_window_closes_and_opens_in_useful_steps() {
     let mut s = limited(4000);
@@ -304,7 +304,8 @@ fn info_tells_what_was_waited_for() {
     assert_eq!(s.tcp.info(s.now, s.id()).unwrap().notsent_bytes, 500);
 }
 
-/// `TCP_MAXSEG` (RFC 9293 3.7.1): it decides about the SYN and what is sent; later it is of no effect.
+/// `TCP_MAXSEG` (RFC 9293 3.7.1): it decides about the SYN and what is sent; later it is of no
+/// effect.
 #[test]
 fn a_segment_size_that_was_asked_for() {
     let mut s = Script::plain();

@@ -81,8 +81,8 @@ fn probes_find_the_largest_size() {
     assert_eq!(s.tcp.info(s.now, s.id()).unwrap().pmtu, 1532);
 }
 
-/// RFC 4821 7.6.2: a probe that alone is lost is sent again in pieces, and is no sign of congestion;
-/// the next one is smaller.
+/// RFC 4821 7.6.2: a probe that alone is lost is sent again in pieces, and is no sign of
+/// congestion; the next one is smaller.
 #[test]
 fn a_lost_probe_is_not_congestion() {
     let mut s = wide(MtuProbing::Always);

@@ -80,8 +80,8 @@ fn three_segments_beyond_a_hole_are_enough() {
 }
 
 /// RFC 8985 6.2 steps 3 and 4: what arrives late was reordered; from then on three segments are
-/// not enough. RFC 2883 5: a D-SACK says that even so a retransmission was needless: the window comes back
-/// (RFC 3708) and the patience doubles.
+/// not enough. RFC 2883 5: a D-SACK says that even so a retransmission was needless: the window
+/// comes back (RFC 3708) and the patience doubles.
 #[test]
 fn patience_grows_with_reordering_and_d_sacks() {
     let mut s = ten(false, 30_000);
@@ -215,8 +215,8 @@ fn f_rto_with_sack() {
     assert_eq!((info(&s).total_retrans, info(&s).lost), (probes, 0));
 }
 
-/// RFC 3522 3.2 (Eifel), RFC 4015 3: the first ACK after a timeout echoes the timestamp of the original:
-/// the window comes back, nothing else is sent again.
+/// RFC 3522 3.2 (Eifel), RFC 4015 3: the first ACK after a timeout echoes the timestamp of the
+/// original: the window comes back, nothing else is sent again.
 #[test]
 fn eifel_after_a_timeout() {
     let mut s = ten(true, 30_000);

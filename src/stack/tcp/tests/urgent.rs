@@ -8,8 +8,8 @@ fn urge(s: &mut Script, len: usize) {
     s.tcp.urge(s.now, s.id());
 }
 
-/// RFC 9293 3.8.5, RFC 6093 3.1: the pointer is an offset from the segment's own number, to the byte
-/// behind the urgent one, and goes with every segment until the peer has acknowledged it.
+/// RFC 9293 3.8.5, RFC 6093 3.1: the pointer is an offset from the segment's own number, to the
+/// byte behind the urgent one, and goes with every segment until the peer has acknowledged it.
 #[test]
 fn every_segment_points_behind_the_urgent_byte_until_it_is_acknowledged() {
     let mut s = Script::established();

@@ -1,0 +1,62 @@
+//! Options about how fast a connection sends: `SO_MAX_PACING_RATE` and `TCP_CONGESTION`.
+use super::annex::{Annex, Key};
+use super::control::OptionKind;
+use super::net_env;
+use super::object::Sock;
+use super::options::{annex_int, keep, tell_engine};
+use crate::base::congestion;
+use crate::host::{Errno, usermem::UserSlice};
+use libc::{IPPROTO_TCP, SOL_SOCKET};
+
+/// `TCP_CA_NAME_MAX`.
+const CONGESTION_SIZE: usize = 16;
+
+/// The tag lives in the kernel's value; the program's is kept in the annex, and told to the engine.
+pub fn get_pacing_rate(sock: &Sock, value: UserSlice) -> Result<usize, Errno> {
+    let key = Key::option(SOL_SOCKET, libc::SO_MAX_PACING_RATE).ok_or(Errno::NOPROTOOPT)?;
+    let rate = match Annex::of(sock).get(key) {
+        Some([low, high]) => u64::from(*low) | u64::from(*high) << 32,
+        _ => u64::MAX,
+    };
+    if value.len() >= 8 {
+        return value.write(&rate.to_ne_bytes());
+    }
+    value.write(&u32::try_from(rate).unwrap_or(u32::MAX).to_ne_bytes())
+}
+
+pub fn set_pacing_rate(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
+    let rate = match value.len() {
+        8.. => u64::from_ne_bytes(value.read_array()?),
+        _ => match u32::from_ne_bytes(value.read_array()?) {
+            u32::MAX => u64::MAX,
+            rate => u64::from(rate),
+        },
+    };
+    let words = [rate as u32, (rate >> 32) as u32];
+    keep(&mut sock, SOL_SOCKET, libc::SO_MAX_PACING_RATE, &words)?;
+    tell_engine(&sock, OptionKind::MaxPacingRate, u32::try_from(rate).unwrap_or(u32::MAX))
+}
+
+/// The name of the congestion control, as Linux writes it: 16 bytes.
+pub fn congestion_name(sock: &Sock) -> [u8; CONGESTION_SIZE] {
+    let set = annex_int(sock, IPPROTO_TCP, libc::TCP_CONGESTION);
+    let set = set.and_then(|code| congestion::of_code(code as u32));
+    let name = set.or(net_env::current().congestion).unwrap_or(congestion::DEFAULT);
+    let mut bytes = [0; CONGESTION_SIZE];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    bytes
+}
+
+pub fn set_congestion(mut sock: Sock, value: UserSlice) -> Result<(), Errno> {
+    let mut bytes = [0; CONGESTION_SIZE];
+    let value = value.first(CONGESTION_SIZE - 1);
+    if value.is_empty() {
+        return Err(Errno::INVAL);
+    }
+    let len = value.read(&mut bytes)?;
+    let name = bytes[..len].split(|b| *b == 0).next().unwrap_or_default();
+    let name = core::str::from_utf8(name).ok().and_then(congestion::find).ok_or(Errno::NOENT)?;
+    let code = congestion::code(name);
+    keep(&mut sock, IPPROTO_TCP, libc::TCP_CONGESTION, &[code])?;
+    tell_engine(&sock, OptionKind::Congestion, code)
+}
