@@ -123,8 +123,8 @@ unsafe fn receive_message(fd: Raw, message: *mut msghdr, flags: c_int) -> Result
         let (received, sender) = match datagram_receive::receive(fd, payload, control, flags, want)
         {
             // The hint was wrong; it is right now.
-            // SAFETY: the caller's promise.
             Err(Errno::NOTSOCK) if class::of(fd) != Class::Datagram => {
+                // SAFETY: the caller's promise.
                 return unsafe { receive_message(fd, message, flags) };
             }
             got => got?,

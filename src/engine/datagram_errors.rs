@@ -71,7 +71,7 @@ impl DatagramWants {
     }
     /// The socket that sends from `local` and wants its errors.
     fn sender(&self, transport: Transport, from: SocketAddr) -> Option<Role> {
-        self.map.iter().map(|(role, _)| *role).find(|role| match role {
+        self.map.keys().copied().find(|role| match role {
             Role::Datagram { transport: its, local, dual, .. } => {
                 let fits = match local.ip().is_unspecified() {
                     true => local.is_ipv4() == from.is_ipv4() || *dual,

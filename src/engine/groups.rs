@@ -134,9 +134,9 @@ impl Engine {
             for slot in slots.clone() {
                 let role = Role::Datagram { transport, local, dual, slot };
                 // Nobody has that name, or its holder is connected elsewhere: no matter.
-                match unix::send_noted(fd, &datagram.payload, net, role, note) {
-                    Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => full += 1,
-                    Ok(_) | Err(_) => {}
+                let sent = unix::send_noted(fd, &datagram.payload, net, role, note);
+                if matches!(sent, Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM)) {
+                    full += 1;
                 }
             }
         }

@@ -86,7 +86,7 @@ impl Cookie {
     /// A cookie of 4 to 16 bytes, an even number (RFC 7413 2), or the request for one (0 bytes).
     pub fn new(body: &[u8]) -> Option<Cookie> {
         let right = body.is_empty() || (4..=COOKIE_MAX).contains(&body.len());
-        if !right || body.len() % 2 != 0 {
+        if !right || !body.len().is_multiple_of(2) {
             return None;
         }
         let mut bytes = [0; COOKIE_MAX];

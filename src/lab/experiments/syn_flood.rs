@@ -68,8 +68,13 @@ fn forged(rng: &mut Rng, to: Ipv4Addr) -> Vec<u8> {
     [&ip.to_bytes()[..], &segment].concat()
 }
 
-/// One run: half-open connections over time, and what each honest client waited.
-fn flood(settings: &Settings, cookies: bool) -> (Vec<(f64, f64)>, Vec<(f64, Option<f64>)>) {
+/// Half-open connections over time, seconds and their number.
+type Queue = Vec<(f64, f64)>;
+/// When each honest client came and how long it waited, seconds; `None`: for nothing.
+type Waits = Vec<(f64, Option<f64>)>;
+
+/// One run.
+fn flood(settings: &Settings, cookies: bool) -> (Queue, Waits) {
     let mut world = World::new(settings.seed, Medium::Ip);
     let server = world.add_host(host("server", server_tcp(cookies)));
     let router = world.add_router("network", false);

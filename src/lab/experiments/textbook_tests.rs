@@ -116,7 +116,7 @@ fn slow_start_doubles() {
     let after = |rounds: u32| {
         let at = start + Duration::from_millis(100) * rounds;
         let mine = |s: &&Sample| s.place == run.client && s.at <= at;
-        let last = run.world.record.samples.iter().filter(mine).next_back();
+        let last = run.world.record.samples.iter().rfind(mine);
         last.map_or(0, |s| s.info.cwnd_bytes / 1460)
     };
     let windows: Vec<u32> = (1..=9).map(after).collect();

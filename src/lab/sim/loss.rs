@@ -63,7 +63,7 @@ impl LossState {
                 self.bad
             }
             Loss::First(n) => self.all <= *n,
-            Loss::Every(n) => data && *n > 0 && self.count % n == 0,
+            Loss::Every(n) => data && *n > 0 && self.count.is_multiple_of(*n),
             Loss::Listed(list) => data && list.contains(&self.count),
         }
     }

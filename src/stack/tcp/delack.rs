@@ -120,9 +120,7 @@ impl Conn {
         let enough = rx.unacked > rx.mss && (waits || rx.edge_can_follow());
         let quick =
             (rx.delack.quick > 0 && !rx.delack.pingpong) || cx.config.teaching.immediate_acks;
-        if filled || enough || quick {
-            rx.ack_now = true;
-        } else if !rx.reassembly.is_empty() {
+        if filled || enough || quick || !rx.reassembly.is_empty() {
             rx.ack_now = true;
         } else if !rx.ack_now {
             self.delay_ack(cx);

@@ -249,7 +249,8 @@ impl Conn {
         let r = &self.recovery;
         let third =
             matches!(r.mode, Mode::Open | Mode::Disorder | Mode::Cwr) && r.dupacks >= r.reordering;
-        if !third && !(r.mode == Mode::Fast && advanced) {
+        let partial = r.mode == Mode::Fast && advanced;
+        if !third && !partial {
             return;
         }
         let Some(head) = self.flight.head().filter(|head| !head.lost) else { return };

@@ -249,7 +249,7 @@ impl Conn {
             flags = flags.with(Flags::PSH);
         }
         self.tx.nxt = end + u32::from(fin);
-        if len % mss != 0 {
+        if !len.is_multiple_of(mss) {
             self.tx.small_end = self.tx.nxt;
         }
         let first = self.flight.is_empty();

@@ -64,7 +64,7 @@ impl Stack {
                 && (next.ttl, next.tos, next.interface) == (first.ttl, first.tos, first.interface);
             let len = next.payload.len();
             let fits = (1..=size).contains(&len) && first.payload.len() + len <= JOINED_BYTES;
-            if !alike || !fits || count == JOINED || first.payload.len() % size != 0 {
+            if !alike || !fits || count == JOINED || !first.payload.len().is_multiple_of(size) {
                 return;
             }
             if let Some(Event::UdpArrived(next)) = self.udp_events.pop_front() {

@@ -191,8 +191,7 @@ fn status_in_every_state() {
     for state in STATES {
         let (mut s, ..) = at(state);
         assert_eq!(s.tcp.info(s.now, s.id()).unwrap().state, state as u8);
-        let all: Vec<_> =
-            s.tcp.connections().map(|(id, tuple, state)| (id, tuple, state)).collect();
+        let all: Vec<_> = s.tcp.connections().collect();
         assert_eq!(all, [(s.id(), s.tuple(), state)]);
         s.expect_nothing();
     }

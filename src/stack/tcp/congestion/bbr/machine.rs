@@ -69,6 +69,13 @@ impl Bbr {
         if !self.full.reached || self.adapt_long_term_model(acked) {
             return;
         }
+        if self.state == State::Up {
+            if self.is_time_to_go_down() {
+                self.prev_probe_too_high = false;
+                self.start_probe_bw_down(acked.now);
+            }
+            return;
+        }
         match self.state {
             State::Down if self.is_time_to_probe(acked.now) => self.start_probe_bw_refill(),
             State::Down if self.is_time_to_cruise() => self.state = State::Cruise,
@@ -76,12 +83,6 @@ impl Bbr {
             State::Refill if self.delivery.round_start => {
                 self.is_bw_probe_sample = true;
                 self.start_probe_bw_up();
-            }
-            State::Up => {
-                if self.is_time_to_go_down() {
-                    self.prev_probe_too_high = false;
-                    self.start_probe_bw_down(acked.now);
-                }
             }
             _ => {}
         }
