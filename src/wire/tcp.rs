@@ -77,11 +77,16 @@ pub const COOKIE_MAX: usize = 16;
 pub struct Cookie {
     bytes: [u8; COOKIE_MAX],
     len: u8,
+    /// In the option that was used before there was a number for it.
+    experimental: bool,
 }
+
+/// RFC 6994 3: what tells this experiment from others in option 254; Linux's for fast open.
+const FAST_OPEN_MAGIC: [u8; 2] = [0xf9, 0x89];
 
 impl Cookie {
     /// Asks for a cookie.
-    pub const REQUEST: Cookie = Cookie { bytes: [0; COOKIE_MAX], len: 0 };
+    pub const REQUEST: Cookie = Cookie { bytes: [0; COOKIE_MAX], len: 0, experimental: false };
 
     /// A cookie of 4 to 16 bytes, an even number (RFC 7413 2), or the request for one (0 bytes).
     pub fn new(body: &[u8]) -> Option<Cookie> {
@@ -91,7 +96,15 @@ impl Cookie {
         }
         let mut bytes = [0; COOKIE_MAX];
         bytes[..body.len()].copy_from_slice(body);
-        Some(Cookie { bytes, len: body.len() as u8 })
+        Some(Cookie { bytes, len: body.len() as u8, experimental: false })
+    }
+    /// The same cookie in the option that `other` came in: 34, or the experimental 254 of old
+    /// implementations, which are answered as they asked (as Linux does).
+    pub fn in_form_of(self, other: Cookie) -> Cookie {
+        Cookie { experimental: other.experimental, ..self }
+    }
+    fn experimental(body: &[u8]) -> Option<Cookie> {
+        Cookie::new(body).map(|cookie| Cookie { experimental: true, ..cookie })
     }
     /// The bytes of the cookie.
     pub fn as_bytes(&self) -> &[u8] {
@@ -186,6 +199,7 @@ impl Options {
                 self.timestamps = body.first_chunk::<8>().map(split_u64);
             }
             (34, body) => self.fast_open = Cookie::new(body),
+            (254, [0xf9, 0x89, body @ ..]) => self.fast_open = Cookie::experimental(body),
             _ => {}
         }
     }
@@ -226,11 +240,15 @@ impl Options {
         let mut cookie_len = 0;
         if let Some(cookie) = &self.fast_open {
             let body = cookie.as_bytes();
-            cookie_len = (2 + body.len()).next_multiple_of(4);
-            put(&[34, 2 + body.len() as u8]);
+            let len = if cookie.experimental { 4 } else { 2 } + body.len();
+            cookie_len = len.next_multiple_of(4);
+            put(&[if cookie.experimental { 254 } else { 34 }, len as u8]);
+            if cookie.experimental {
+                put(&FAST_OPEN_MAGIC);
+            }
             put(body);
             // Aligned as Linux does: behind it.
-            put(&[1, 1, 1][..cookie_len - 2 - body.len()]);
+            put(&[1, 1, 1][..cookie_len - len]);
         }
         let used = usize::from(self.timestamps.is_some()) * 12
             + usize::from(self.mss.is_some()) * 4
@@ -401,6 +419,12 @@ mod tests {
         let stamps = Some((1, 2));
         for len in [0usize, 4, 6, 8, 16] {
             let cookie = Cookie::new(&[7; COOKIE_MAX][..len]);
+            let old = cookie.map(|c| Cookie { experimental: true, ..c });
+            let mut bytes = Vec::new();
+            let options = Options { fast_open: old, ..Options::default() };
+            TcpHeader { options, ..full() }.emit(&mut bytes);
+            assert_eq!(bytes[20..24], [254, 4 + len as u8, 0xf9, 0x89]);
+            assert_eq!(TcpHeader::parse(&bytes).unwrap().0.options.fast_open, old);
             assert!(
                 cookie.is_some_and(|c| c.as_bytes().len() == len && c.is_request() == (len == 0))
             );

@@ -11,6 +11,7 @@ import collections
 import concurrent.futures
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -50,9 +51,18 @@ def build(profile):
     return target / profile / "examples" / "libpacketdrill.so"
 
 
+def addresses(version, script):
+    """The options of that version of IP, with the addresses that the script itself asks for: it
+    comes before the command line, and the stack is told by the command line only."""
+    text = script.read_text(errors="replace")
+    own = {m[1]: m[0] for m in re.finditer(r"^(--(?:local|remote)_ip)=[0-9a-f.:]+", text, re.M)}
+    return [own.get(word.split("=")[0], word) for word in VERSIONS[version]]
+
+
 def command(arguments, version, script):
     """What runs one script."""
-    words = [str(arguments.packetdrill.resolve()), "--send_omit_free", *VERSIONS[version]]
+    words = [str(arguments.packetdrill.resolve()), "--send_omit_free"]
+    words += addresses(version, script)
     if not arguments.native:
         words += [f"--so_filename={arguments.so}"]
         words = ["env", f"LD_PRELOAD={arguments.so}", *words]

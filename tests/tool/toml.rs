@@ -20,7 +20,7 @@ fn a_whole_file() {
     assert_eq!(net.links[0].routes[2].to.to_string(), "192.168.0.0/16");
     assert_eq!((net.outside, net.loopback), (Outside::Unreachable, Loopback::Direct));
     assert_eq!(net.users, Some(Users::Only(vec![1000, 1001])));
-    assert_eq!(net.tcp.send_buffer, Some(1 << 20));
+    assert_eq!(net.tcp.send_buffer, Some(4 << 20));
     assert_eq!(net.tcp.timestamps, Some(true));
 }
 
@@ -51,7 +51,7 @@ fn wrong_files() {
         ("name = 'local'", 1, "choose another name"),
         ("name = 7", 1, "expected a string"),
         ("name = 'a'\nname = 'b'", 2, "duplicate key"),
-        ("name = 'a'\ncolour = 'red'", 2, "expected one of `name`, `addresses`, `gateways`"),
+        ("name = 'a'\ncolour = 'red'", 2, "expected one of `name`, `addresses`, `address`"),
         ("name = 'a'\noutside = 'kernel'", 2, "outside is \"unreachable\" or \"host\""),
         ("name = 'a'\noutside = true", 2, "\"host\", not true"),
         ("name = 'a'\nusers = 'all'", 2, "expected \"any\" or a list of uids"),
@@ -87,7 +87,7 @@ fn wrong_files() {
         (
             "name = 'a'\n[[link]]\ndevice = 'tap:t'\nspeed = 1",
             4,
-            "device, addresses, gateways, mac",
+            "device, address, addresses, gateways, mac",
         ),
         ("name = 'a'\n[[link]]\ndevice = 'tap:t'\ndelay = []", 4, "a string or a number"),
         ("name = 'a'\n[[link]]\ndevice = 'tap:t'\naddresses = 'x'", 4, "a list is written"),

@@ -188,7 +188,7 @@ impl Tcp {
             return Judgment::Open;
         }
         let Some(shown) = shown else { return Judgment::Plain };
-        let right = self.cookie_for(&tuple);
+        let right = self.cookie_for(&tuple).in_form_of(shown);
         if shown == right {
             return Judgment::Open;
         }
