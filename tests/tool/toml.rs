@@ -90,7 +90,7 @@ fn wrong_files() {
             "device, address, addresses, gateways, mac",
         ),
         ("name = 'a'\n[[link]]\ndevice = 'tap:t'\ndelay = []", 4, "a string or a number"),
-        ("name = 'a'\n[[link]]\ndevice = 'tap:t'\naddresses = 'x'", 4, "a list is written"),
+        ("name = 'a'\n[[link]]\ndevice = 'tap:t'\naddresses = 'x'", 4, "or \"dhcp\" or \"slaac\""),
         ("name = 'a'\n[[link]]\ndevice = 'tap:t'\naddresses = [1]", 4, "must be in quotes"),
         ("name = 'a'\n[[link]]\ndevice = 'tap:t'\ngateways = ['x']", 4, "\"x\" is not valid"),
     ] {
