@@ -110,7 +110,7 @@ class Scenes:
             wait()
             i = Info(s)
             assert i.bytes_received == 100_000 and i.data_segs_in > 0, i.bytes_received
-            assert i.rcv_mss > 1000 and i.last_data_recv < 10_000 and i.rcv_wnd >= 60_000
+            assert i.rcv_mss > 1000 and i.last_data_recv < 10_000 and i.rcv_wnd > 0
             assert i.rcv_ssthresh > 10_000 and i.rcv_space > 10_000 and i.ato > 0
 
     class queues:
