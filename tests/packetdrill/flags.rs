@@ -49,8 +49,12 @@ impl Flags {
                 None => (option, None),
             };
             match name {
-                "local_ip" if !told => self.add_address(value.or(words.next()).unwrap_or(""))?,
-                "mtu" if self.mtu == 0 => self.mtu = number(value.or(words.next()).unwrap_or(""))?,
+                "local_ip" if !told => {
+                    self.add_address(value.or_else(|| words.next()).unwrap_or(""))?
+                }
+                "mtu" if self.mtu == 0 => {
+                    self.mtu = number(value.or_else(|| words.next()).unwrap_or(""))?
+                }
                 _ => {}
             }
         }
