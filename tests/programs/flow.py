@@ -116,11 +116,17 @@ class Scenes:
     class queues:
         def send(s, cue, wait):
             assert question(s, SIOCOUTQ) == 0 and question(s, SIOCOUTQNSD) == 0
-            total = fill(s)
-            # The peer and the buffers may take more than fits at first.
-            for _ in range(50):
-                time.sleep(0.01)
-                total += fill(s)
+            total = 0
+
+            def closed():
+                # The peer and the buffers may take more than fits at first. At the end nothing is
+                # in flight any more, and what is left waits for the peer's window.
+                nonlocal total
+                more = fill(s)
+                total += more
+                return more == 0 and question(s, SIOCOUTQ) == question(s, SIOCOUTQNSD) > 0
+
+            until(closed, "a closed window")
             assert 0 < question(s, SIOCOUTQNSD) <= question(s, SIOCOUTQ) < total
             assert memory(s)[5] > 0
             assert Info(s).notsent_bytes > 0

@@ -167,11 +167,27 @@ fn around(args: &Args) -> Result<(Recorded, ExitCode)> {
     // What the command has left behind is still delivered, and recorded.
     match engine {
         Some(engine) => engine.end()?,
-        None => std::thread::sleep(Duration::from_millis(200)),
+        None => delivered(&brief)?,
     }
     recorder.stop.store(true, Ordering::Relaxed);
     let code = ExitCode::from(status.code().unwrap_or(255) as u8);
     Ok((recorder.join()?, code))
+}
+
+/// Waits, at most [`REST`], until no connection that has lost its program waits for its other end.
+fn delivered(brief: &Brief) -> Result<()> {
+    let control = control::reach(brief)?;
+    let began = Instant::now();
+    while began.elapsed() < REST {
+        // The engine may have ended.
+        let Ok(snapshot) = control.snapshot() else { break };
+        let over = ["TIME-WAIT", "FIN-WAIT-2", "UNCONN"];
+        if !snapshot.connections.iter().any(|c| c.pid == 0 && !over.contains(&&*c.state)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// Threads that collect frames and samples.
