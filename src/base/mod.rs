@@ -5,6 +5,7 @@ pub mod error;
 pub mod frame;
 pub mod limits;
 pub mod rng;
+pub mod tcp_modes;
 pub mod time;
 
 pub use addr::{Cidr, FourTuple, MacAddr};

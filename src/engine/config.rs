@@ -3,9 +3,9 @@ use super::addresses::Autonomy;
 use crate::base::{Cidr, MacAddr, addr::IpAddr, time::Duration};
 use crate::link::{self, Link};
 use crate::net::brief::Brief;
-use crate::net::config::{self, NetConfig, TcpDefaults};
+use crate::net::config::{NetConfig, TcpDefaults};
 use crate::stack::InterfaceSettings;
-use crate::stack::tcp::{Ecn, FastOpenBits, MtuProbing, SynCookies, TcpConfig};
+use crate::stack::tcp::{FastOpenBits, TcpConfig};
 
 /// One link of the net and its place in the stack.
 pub struct EngineInterface {
@@ -126,26 +126,14 @@ fn tcp_config(given: &TcpDefaults) -> TcpConfig {
         sack: given.sack.unwrap_or(own.sack),
         congestion: given.congestion.clone().unwrap_or(own.congestion),
         pacing: given.pacing.unwrap_or(own.pacing),
-        ecn: given.ecn.map_or(own.ecn, |ecn| match ecn {
-            config::Ecn::Off => Ecn::Off,
-            config::Ecn::Accept => Ecn::Accept,
-            config::Ecn::On => Ecn::On,
-        }),
+        ecn: given.ecn.unwrap_or(own.ecn),
         synack_retries: given.synack_retries.unwrap_or(own.synack_retries),
-        syn_cookies: given.syn_cookies.map_or(own.syn_cookies, |cookies| match cookies {
-            config::SynCookies::Off => SynCookies::Off,
-            config::SynCookies::Auto => SynCookies::Auto,
-            config::SynCookies::Always => SynCookies::Always,
-        }),
+        syn_cookies: given.syn_cookies.unwrap_or(own.syn_cookies),
         abort_on_overflow: given.abort_on_overflow.unwrap_or(own.abort_on_overflow),
         fast_open: given.fast_open.map_or(own.fast_open, FastOpenBits),
         orphans: given.max_orphans.map_or(own.orphans, |n| n as usize),
         time_wait_max: given.max_time_wait.map_or(own.time_wait_max, |n| n as usize),
-        mtu_probing: given.mtu_probing.map_or(own.mtu_probing, |probing| match probing {
-            config::MtuProbing::Off => MtuProbing::Off,
-            config::MtuProbing::BlackHole => MtuProbing::BlackHole,
-            config::MtuProbing::Always => MtuProbing::Always,
-        }),
+        mtu_probing: given.mtu_probing.unwrap_or(own.mtu_probing),
         initial_window: given.initial_window.unwrap_or(own.initial_window),
         initial_ssthresh: given.initial_ssthresh.unwrap_or(own.initial_ssthresh),
         ..own

@@ -6,6 +6,7 @@ use super::brief::{Brief, BriefRoute, Loopback, Outside, Users, net_id};
 use super::link_spec::LinkSpec;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::congestion;
+pub use crate::base::tcp_modes::{Ecn, MtuProbing, SynCookies};
 use crate::base::{Cidr, time::Duration};
 
 /// A net.
@@ -66,39 +67,6 @@ pub struct RouteConfig {
     pub to: Cidr,
     /// The router; `None`: the destinations are on the link.
     pub via: Option<IpAddr>,
-}
-
-/// Explicit congestion notification (RFC 3168), Linux's `tcp_ecn`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ecn {
-    /// Nobody asks for it.
-    Off,
-    /// The peer may.
-    Accept,
-    /// We do.
-    On,
-}
-
-/// When SYN cookies (RFC 4987) are given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SynCookies {
-    /// Never.
-    Off,
-    /// When a listener's queue of half-open connections is full.
-    Auto,
-    /// To every SYN.
-    Always,
-}
-
-/// Path-MTU discovery without ICMP (RFC 4821), Linux's `tcp_mtu_probing`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MtuProbing {
-    /// Only ICMP tells.
-    Off,
-    /// Once a black hole is suspected.
-    BlackHole,
-    /// From the start.
-    Always,
 }
 
 /// The `[tcp]` table: what is not given is the stack's own default.
