@@ -313,7 +313,10 @@ impl Engine {
     }
 
     fn info_of(&self, now: Instant, tuple: &FourTuple) -> Option<Vec<u8>> {
-        let session = self.sessions.get(self.sessions.of_tuple(tuple)?)?;
+        let Some(key) = self.sessions.of_tuple(tuple) else {
+            return self.reasons.info(tuple).map(<[u8]>::to_vec);
+        };
+        let session = self.sessions.get(key)?;
         let mut info = self.stack.tcp().info(now, session.conn?)?;
         // What lies between the program and us was written and not sent.
         info.notsent_bytes = info.notsent_bytes.saturating_add(unix::waiting(&session.fd));

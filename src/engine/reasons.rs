@@ -1,39 +1,68 @@
-//! Why connections (and datagrams) failed, remembered for a while: a program learns from its socket
-//! only that something ended, and asks.
+//! How connections ended, remembered for a while: a program learns from its socket only that
+//! something ended, and asks. (Of datagrams likewise.)
 use crate::base::FourTuple;
 use std::collections::{HashMap, VecDeque};
 
-/// Reasons remembered at most; the oldest goes first.
+/// Ends remembered at most; the oldest goes first.
 const REMEMBERED: usize = 4_096;
 
-/// Errno by the connection's ends as its program names them.
+/// What is known of one end.
+#[derive(Default)]
+struct End {
+    /// Its entry in `order`.
+    number: u64,
+    errno: Option<u8>,
+    /// The last `TCP_INFO`.
+    info: Option<Box<[u8]>>,
+}
+
+/// Ends by the connection's ends as its program names them.
 #[derive(Default)]
 pub struct Reasons {
-    map: HashMap<FourTuple, (u64, u8)>,
+    map: HashMap<FourTuple, End>,
     order: VecDeque<(u64, FourTuple)>,
     count: u64,
 }
 
 impl Reasons {
-    /// Remembers; a later one takes an earlier one's place.
+    /// Remembers why; a later reason takes an earlier one's place.
     pub fn remember(&mut self, tuple: FourTuple, errno: u8) {
-        self.count += 1;
-        self.map.insert(tuple, (self.count, errno));
-        self.order.push_back((self.count, tuple));
-        while self.map.len() > REMEMBERED || self.order.len() > 2 * REMEMBERED {
-            let Some((number, tuple)) = self.order.pop_front() else { break };
-            if self.map.get(&tuple).is_some_and(|(n, _)| *n == number) {
-                self.map.remove(&tuple);
-            }
-        }
+        self.end(tuple).errno = Some(errno);
+        self.forget_oldest();
+    }
+    /// Remembers what `TCP_INFO` is to show of a connection that the program still holds.
+    pub fn remember_info(&mut self, tuple: FourTuple, info: Vec<u8>) {
+        self.end(tuple).info = Some(info.into());
+        self.forget_oldest();
     }
     /// The reason, if it is remembered.
     pub fn get(&self, tuple: &FourTuple) -> Option<u8> {
-        self.map.get(tuple).map(|(_, errno)| *errno)
+        self.map.get(tuple)?.errno
     }
-    /// The reason, which is then forgotten.
+    /// What `TCP_INFO` showed last, if it is remembered.
+    pub fn info(&self, tuple: &FourTuple) -> Option<&[u8]> {
+        self.map.get(tuple)?.info.as_deref()
+    }
+    /// The reason; all is then forgotten. (There is another connection with these ends.)
     pub fn take(&mut self, tuple: &FourTuple) -> Option<u8> {
-        self.map.remove(tuple).map(|(_, errno)| errno)
+        self.map.remove(tuple)?.errno
+    }
+
+    fn end(&mut self, tuple: FourTuple) -> &mut End {
+        self.count += 1;
+        self.order.push_back((self.count, tuple));
+        let end = self.map.entry(tuple).or_default();
+        end.number = self.count;
+        end
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.map.len() > REMEMBERED || self.order.len() > 2 * REMEMBERED {
+            let Some((number, tuple)) = self.order.pop_front() else { break };
+            if self.map.get(&tuple).is_some_and(|end| end.number == number) {
+                self.map.remove(&tuple);
+            }
+        }
     }
 }
 
@@ -55,8 +84,10 @@ mod tests {
         assert_eq!(reasons.get(&tuple(0)), None);
         assert_eq!(reasons.get(&tuple(1)), Some(111));
         reasons.remember(tuple(1), 110);
+        reasons.remember_info(tuple(1), vec![7]);
+        assert_eq!((reasons.get(&tuple(1)), reasons.info(&tuple(1))), (Some(110), Some(&[7][..])));
         assert_eq!(reasons.take(&tuple(1)), Some(110));
-        assert_eq!(reasons.take(&tuple(1)), None);
+        assert_eq!((reasons.get(&tuple(1)), reasons.info(&tuple(1))), (None, None));
     }
 
     #[test]

@@ -8,14 +8,14 @@ use super::relay::{self, Turn};
 use super::session::{Phase, Session};
 use super::slab::Key;
 use super::timers::Due;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, info};
 use crate::base::addr::SocketAddr;
 use crate::base::time::Duration;
 use crate::base::{Instant, NetError};
 use crate::host::Errno;
 use crate::sock::errno;
 use crate::sock::name::Transport;
-use crate::stack::tcp::State;
+use crate::stack::tcp::{State, TcpInfo};
 use crate::stack::{ConnId, Event, IfIndex};
 
 /// Frames sent in one turn before input is looked at again.
@@ -232,6 +232,12 @@ impl Engine {
         tracing::trace!(tuple = ?session.tuple, reset, phase = ?session.phase, "session ends");
         if let Some(conn) = session.conn {
             let tcp = self.stack.tcp_mut();
+            // Its program may still ask. What lives on (TIME-WAIT, say) is not its socket any more.
+            let held = !session.hung_up && !matches!(session.phase, Phase::Knocking { .. });
+            if let Some(info) = tcp.info(time, conn).filter(|_| held) {
+                let info = TcpInfo { state: State::Closed as u8, ..info };
+                self.reasons.remember_info(session.tuple, info::to_linux(&info));
+            }
             if reset {
                 tcp.abort(time, conn);
             }

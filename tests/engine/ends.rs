@@ -138,6 +138,46 @@ fn a_reset_gives_what_had_come_and_then_an_error() {
     assert!(matches!(read(), Ok(None) | Err(Errno::CONNRESET)));
     let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
     assert_eq!(rig.ask(&Request::EndReason(tuple)), Reply::Errno(104));
+    // Who still holds the socket may ask what it was: closed (7), and 6 bytes came.
+    let Reply::Info(info) = rig.ask(&Request::Info(tuple)) else { panic!("no info") };
+    assert_eq!((info[0], &info[128..136]), (7, &6u64.to_ne_bytes()[..]));
+}
+
+/// RFC 7413 4.2.2, RFC 9293 3.10.5: a listener that closes resets those that it has not accepted,
+/// also one whose handshake is not done.
+#[test]
+fn a_listener_that_closes_resets_whom_it_has_not_accepted() {
+    let mut rig = Rig::new();
+    let listener = rig.listen(at(OURS, 80), Slot::Exclusive, 16);
+    let conn = rig.peer.connect(at(THEIRS, 40_000), at(OURS, 80));
+    rig.peer.until("somebody to accept", |_| ready(&listener, PollFlags::IN));
+    drop(listener);
+    let reset = |peer: &mut Peer, conn| {
+        peer.until("a reset", |peer| {
+            peer.status(conn).is_some_and(|s| s.error == Some(NetError::Reset))
+        });
+    };
+    reset(&mut rig.peer, conn);
+
+    let options = vec![
+        WireOption { kind: OptionKind::FastOpenQueue, value: 5 },
+        WireOption { kind: OptionKind::NoFastOpenCookie, value: 1 },
+    ];
+    let listener = rig.listen_with(at(OURS, 80), Slot::Exclusive, 16, options);
+    let conn = rig.peer.connect_with_data(at(THEIRS, 40_001), at(OURS, 80), b"early");
+    // The other host has no turn from here on: the handshake stands still.
+    wait(&listener, PollFlags::IN);
+    let states = |rig: &Rig| -> Vec<String> {
+        let here = rig.snapshot().connections.into_iter().filter(|c| c.remote.port() == 40_001);
+        here.map(|c| c.state).collect()
+    };
+    assert_eq!(states(&rig), ["SYN-RECV"]);
+    drop(listener);
+    let end = std::time::Instant::now() + LIMIT;
+    while !states(&rig).is_empty() {
+        assert!(std::time::Instant::now() < end, "the connection stays");
+    }
+    reset(&mut rig.peer, conn);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use understudy::link::memory::{MemoryConfig, MemoryLink, pair};
 use understudy::net::brief::{Brief, BriefRoute, Users};
 use understudy::sock::control::{ConnectRequest, Reply, Request, WireOption};
 use understudy::sock::name::{Name, NetId, Role, Slot};
-use understudy::stack::tcp::{TcpConfig, TcpOptions};
+use understudy::stack::tcp::{FastOpenBits, TcpConfig, TcpOptions};
 use understudy::stack::{ConnId, Event, IfIndex, InterfaceConfig, Stack, StackConfig, TxFrame};
 
 /// Anything that should take milliseconds may take so long.
@@ -95,6 +95,7 @@ fn config(brief: &Brief, link: MemoryLink, linger: Duration) -> EngineConfig {
     let mut config = EngineConfig::new(brief.clone());
     // When a test ends, the other host is no longer there to acknowledge anything.
     config.linger = linger;
+    config.tcp.fast_open = FastOpenBits(3);
     config.interfaces.push(EngineInterface {
         name: "eth0".into(),
         link: Box::new(Capture::new(Box::new(link), Duration::ZERO).unwrap()),
@@ -174,11 +175,21 @@ impl Rig {
 
     /// A program's listening socket, which the engine knows.
     pub fn listen(&self, local: SocketAddr, slot: Slot, backlog: i32) -> OwnedFd {
+        self.listen_with(local, slot, backlog, Vec::new())
+    }
+
+    pub fn listen_with(
+        &self,
+        local: SocketAddr,
+        slot: Slot,
+        backlog: i32,
+        options: Vec<WireOption>,
+    ) -> OwnedFd {
         let fd = self.socket(SocketType::STREAM);
         let role = Role::Listener { local, dual: false, slot };
         rustix::net::bind(&fd, &self.name(role)).unwrap();
         rustix::net::listen(&fd, backlog).unwrap();
-        let (backlog, options) = (Some(backlog as u32), Vec::new());
+        let backlog = Some(backlog as u32);
         let request = Request::Listen { local, dual: false, backlog, options };
         assert_eq!(self.ask(&request), Reply::Errno(0));
         fd
@@ -293,6 +304,21 @@ impl Peer {
     pub fn connect(&mut self, local: SocketAddr, remote: SocketAddr) -> ConnId {
         let tuple = FourTuple { local, remote };
         self.stack.tcp_connect(clock(), tuple, TcpOptions::default()).unwrap()
+    }
+
+    /// Opens a connection whose SYN carries `data`, without a cookie, and sends that.
+    pub fn connect_with_data(
+        &mut self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        data: &[u8],
+    ) -> ConnId {
+        let options = TcpOptions { fast_open_no_cookie: true, ..TcpOptions::default() };
+        let (now, tuple) = (clock(), FourTuple { local, remote });
+        let conn = self.stack.tcp_connect(now, tuple, options).unwrap();
+        assert_eq!(self.stack.tcp_mut().preload(now, conn, data), data.len());
+        self.step();
+        conn
     }
 
     /// One turn; when to be called again.

@@ -58,7 +58,7 @@ impl Conn {
         if unsent == 0 && self.tx.una == self.tx.nxt {
             return None;
         }
-        let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
+        let window = self.window_from(self.tx.nxt);
         Some(if unsent > 0 && window < unsent.min(self.tx.mss) {
             Wait::Window
         } else if unsent == 0 && self.tx.ring.len() >= self.tx.limit {

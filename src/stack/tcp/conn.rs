@@ -217,6 +217,11 @@ impl Conn {
         self.data_end() + u32::from(self.state.has_fin())
     }
 
+    /// Bytes from `seq` on that the peer's window takes. One that a SYN told begins behind ours.
+    pub fn window_from(&self, seq: Seq) -> u32 {
+        (self.tx.una.later(self.tx.iss + 1) + self.tx.wnd).past(seq)
+    }
+
     /// Bytes sent and not cumulatively acknowledged.
     pub fn outstanding(&self) -> u32 {
         self.tx.nxt.past(self.tx.una)
@@ -224,6 +229,10 @@ impl Conn {
 
     /// Everything that the program gave us has been acknowledged, the FIN included.
     pub fn all_acknowledged(&self) -> bool {
+        if self.is_fast_child() {
+            // The SYN-ACK is not the program's.
+            return self.tx.ring.is_empty();
+        }
         let all = || self.tx.una == self.tx.nxt && self.tx.una == self.send_end();
         self.tx.delivered || (self.state != State::Closed && self.tx.ring.is_empty() && all())
     }

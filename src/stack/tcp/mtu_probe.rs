@@ -115,7 +115,7 @@ impl Conn {
         if len <= mss || unsent < needed || self.tx.wnd < needed {
             return Ok(None);
         }
-        if (self.tx.una + self.tx.wnd).past(self.tx.nxt) < needed {
+        if self.window_from(self.tx.nxt) < needed {
             return Err(());
         }
         if self.pipe() + 2 * mss > self.window_now() {

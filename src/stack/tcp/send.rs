@@ -99,7 +99,7 @@ impl Conn {
     /// else the last segment again.
     fn transmit_tail(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut) -> bool {
         let unsent = self.data_end().past(self.tx.nxt);
-        let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
+        let window = self.window_from(self.tx.nxt);
         if unsent > 0 && window >= unsent.min(self.tx.mss) {
             let options = self.options_now(cx);
             let mss = self.tx.mss - options.wire_len() as u32;
@@ -138,7 +138,7 @@ impl Conn {
             return false;
         }
         // What the peer's window takes; its first byte always goes.
-        let window = (self.tx.una + self.tx.wnd).past(from);
+        let window = self.window_from(from);
         if from != self.tx.una && window == 0 {
             return false;
         }
@@ -220,7 +220,7 @@ impl Conn {
         }
         let Some(len) = self.plan_new(cx, unsent, mss, push) else { return false };
         let end = self.tx.nxt + len;
-        let room = (self.tx.una + self.tx.wnd).past(end);
+        let room = self.window_from(end);
         if len == 0 && !(fin_unsent && end == data_end && room >= 1) {
             self.arm_persist(cx);
             return false;
@@ -240,7 +240,7 @@ impl Conn {
     ) {
         let (seq, data_end) = (self.tx.nxt, self.data_end());
         let end = seq + len;
-        let room = (self.tx.una + self.tx.wnd).past(end);
+        let room = self.window_from(end);
         let fin_unsent = self.state.has_fin() && seq.at_or_before(data_end);
         let fin = fin_unsent && end == data_end && room >= 1;
         let mut flags = if fin { Flags::FIN } else { Flags(0) };
@@ -271,7 +271,7 @@ impl Conn {
     /// with a closed window, nothing but the persist timer).
     fn plan_new(&mut self, cx: &Cx<'_>, unsent: u32, mss: u32, push: bool) -> Option<u32> {
         let forced = core::mem::take(&mut self.tx.override_due);
-        let window = (self.tx.una + self.tx.wnd).past(self.tx.nxt);
+        let window = self.window_from(self.tx.nxt);
         if unsent == 0 {
             return Some(0);
         }

@@ -314,6 +314,40 @@ fn a_child_without_a_handshake_times_out() {
     assert_eq!(s.status().error, Some(NetError::TimedOut));
 }
 
+/// RFC 9293 3.10.5: a child that is given up before its handshake is done is reset, at once, as it
+/// has nothing to deliver.
+#[test]
+fn a_child_without_a_handshake_is_reset() {
+    let mut s = server(2, 5);
+    let cookie = ask(&mut s).unwrap();
+    s.put_with(S, 0, 0, b"GET", with_cookie(cookie));
+    assert!(s.accept());
+    s.expect_syn_ack(4);
+    assert!(s.status().all_acknowledged);
+    let id = s.id();
+    s.tcp.abort(s.now, id);
+    s.expect(R.with(A), 1, 4, 0);
+    s.pass(Duration::from_secs(2));
+    s.expect_nothing();
+}
+
+/// RFC 7413 4.2.2: the answer to a SYN's data may fill the whole window that the SYN told, and the
+/// initial window.
+#[test]
+fn a_child_fills_the_window_of_the_syn() {
+    for (window, fits) in [(2000, 2000), (50_000, 10_000)] {
+        let mut s = server(2, 5);
+        let cookie = ask(&mut s).unwrap();
+        s.window = window;
+        s.put_with(S, 0, 0, b"GET", with_cookie(cookie));
+        assert!(s.accept());
+        s.expect_syn_ack(4);
+        s.send(20_000);
+        let sent: usize = std::iter::from_fn(|| s.get()).map(|got| got.payload.len()).sum();
+        assert_eq!(sent, fits);
+    }
+}
+
 /// RFC 7413 4.1.2: with a given key the cookies are those of Linux (seen there with
 /// `tcp_fastopen_key` a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4).
 #[test]
