@@ -11,7 +11,7 @@
 //! | `table`, `demux`, `commands` | which connection; what comes to it; the program's calls |
 //! | `conn`, `sides`, `state`, `seq`, `ring` | a connection's variables, its state table, its buffers |
 //! | `listen`, `half_open`, `syn_queue`, `cookie` | opening by a SYN that arrives |
-//! | `handshake`, `fast_open` | opening: the rest |
+//! | `handshake`, `fast_open`, `fast_client` | opening: the rest |
 //! | `segment_arrives` | RFC 9293 3.10.7.4 as a walk |
 //! | `receive`, `reassembly`, `delack` | data in, ACKs owed |
 //! | `window`, `autotune` | the window offered, the buffer behind it |
@@ -42,6 +42,7 @@ mod delack;
 mod demux;
 mod dsack;
 mod ecn;
+mod fast_client;
 mod fast_open;
 mod flight;
 mod half_open;
@@ -100,7 +101,7 @@ pub struct Tcp {
     listeners: Listeners,
     syn_queue: SynQueue,
     /// Hosts as a fast open client knows them.
-    hosts: fast_open::Hosts,
+    hosts: fast_client::Hosts,
     timers: TimerHeap,
     /// Connections that may have something to send, in turn.
     dirty: VecDeque<ConnId>,
@@ -125,7 +126,7 @@ impl Tcp {
             table: Table::new(&secret),
             listeners: Listeners::new(Keyed::new(&secret)),
             syn_queue: SynQueue::new(Keyed::new(&secret)),
-            hosts: fast_open::Hosts::new(Keyed::new(&secret)),
+            hosts: fast_client::Hosts::new(Keyed::new(&secret)),
             config,
             secret,
             timers: TimerHeap::default(),

@@ -7,6 +7,7 @@ mod dsack;
 mod ecn;
 mod events_calls;
 mod events_segments;
+mod fast_client;
 mod fast_open;
 mod flow;
 mod fuzz;
