@@ -27,6 +27,9 @@ pub const TCP_RECEIVE_BUFFER: usize = 6 << 20;
 /// Disjoint out-of-order ranges remembered for one connection.
 pub const TCP_OUT_OF_ORDER_RANGES: usize = 64;
 
+/// Ends of records (`MSG_EOR`) that one connection remembers; further ones are no ends.
+pub const TCP_RECORD_ENDS: usize = 1_024;
+
 /// Pieces in which one connection remembers what is outstanding; then they get longer.
 pub const TCP_FLIGHT_RECORDS: usize = 8_192;
 

@@ -16,8 +16,9 @@ use super::session::{Phase, Session};
 use super::unix;
 use crate::base::time::Duration;
 use crate::base::{Instant, NetError};
+use crate::sock::marks;
 use crate::stack::ConnId;
-use crate::stack::tcp::{State, Tcp, TcpStatus};
+use crate::stack::tcp::{Mark, State, Tcp, TcpStatus};
 use rustix::io::Errno;
 
 /// Bytes that one session may move in one direction before others have their turn.
@@ -197,8 +198,8 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
         let first = &mut first[..one];
         let second = &mut second[..two.min(left_now - one)];
         let room = first.len() + second.len();
-        match unix::read_vectored(&session.fd, [first, second]) {
-            Ok(0) => {
+        match unix::read_marked(&session.fd, [first, second]) {
+            Ok((0, _)) => {
                 session.program_ended = true;
                 // RFC 1122 4.2.2.13: a close with data unread shows the peer a RST, and no FIN
                 // first.
@@ -208,13 +209,13 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
                     tcp.close(now, conn);
                 }
             }
-            Ok(n) => {
-                tcp.send_commit(now, conn, n);
+            Ok((n, rights)) => {
+                tcp.send_commit(now, conn, n, mark_of(rights.unwrap_or(0)));
                 if urgent {
                     tcp.urge(now, conn);
                 }
                 left -= n.min(left);
-                if n < room && !session.read_on && !session.marks {
+                if n < room && rights.is_none() && !session.read_on && !session.marks {
                     // That was all there was: what comes now is a new edge for the poller.
                     session.readable = false;
                 }
@@ -231,6 +232,11 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
         }
     }
     false
+}
+
+/// What the descriptors say that came with the bytes.
+fn mark_of(rights: usize) -> Mark {
+    Mark { more: rights & marks::MORE != 0, end_of_record: rights & marks::END_OF_RECORD != 0 }
 }
 
 /// How many bytes may be read at once, and whether they are urgent. `None`: none are there.

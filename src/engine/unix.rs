@@ -1,13 +1,15 @@
 //! The unix sockets that the engine holds: all non-blocking, close-on-exec, named by `sock::name`.
 use crate::host;
+use crate::host::message::RIGHTS_MAX;
 use crate::host::unix::PeerCred;
 use crate::sock::name::{Name, NetId, Role};
 use rustix::io::Errno;
 use rustix::net::{
-    self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags,
-    SocketType,
+    self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
@@ -103,13 +105,22 @@ pub fn write_urgent(fd: &OwnedFd, byte: u8) -> Result<usize, Errno> {
     net::send(fd, &[byte], SendFlags::NOSIGNAL | SendFlags::DONTWAIT | SendFlags::OOB)
 }
 
-/// Takes bytes into up to two places. Descriptors that a program may have sent along are dropped.
-pub fn read_vectored(fd: &OwnedFd, parts: [&mut [u8]; 2]) -> Result<usize, Errno> {
+/// Takes bytes into up to two places, and says how many descriptors came along
+/// ([`crate::sock::marks`]), if the read ended behind bytes that had some. They are closed.
+pub fn read_marked(fd: &OwnedFd, parts: [&mut [u8]; 2]) -> Result<(usize, Option<usize>), Errno> {
     let [first, second] = parts;
-    if second.is_empty() {
-        return rustix::io::read(fd, first);
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RIGHTS_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut slices = [IoSliceMut::new(first), IoSliceMut::new(second)];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = net::recvmsg(fd, &mut slices, &mut control, flags)?;
+    let mut rights = None;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(fds) = message {
+            rights = Some(rights.unwrap_or(0) + fds.count());
+        }
     }
-    rustix::io::readv(fd, &mut [IoSliceMut::new(first), IoSliceMut::new(second)])
+    Ok((received.bytes, rights))
 }
 
 /// Gives bytes from up to two places. Never a signal.

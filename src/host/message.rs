@@ -179,13 +179,14 @@ pub fn send_raw(fd: Raw, payload: Payload, to: &[u8], flags: i32) -> Result<usiz
     unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
 }
 
-/// Sends `prefix` and behind it the bytes `range` of `payload`, with a descriptor if one is given.
+/// Sends `prefix` and behind it the bytes `range` of `payload`, with at most [`RIGHTS_MAX`]
+/// descriptors.
 pub fn send_parts(
     fd: Raw,
     prefix: &[u8],
     (payload, range): (Payload, core::ops::Range<usize>),
     to: Option<&Address>,
-    pass: Option<Raw>,
+    pass: &[Raw],
     flags: i32,
 ) -> Result<usize, Errno> {
     let mut parts = Vec::with_capacity(4);
@@ -205,8 +206,8 @@ pub fn send_parts(
         at += part.len();
         index += 1;
     }
-    let mut passed = Rights::new(pass.unwrap_or(-1));
-    let control = if pass.is_some() { passed.as_slice() } else { UserSlice::EMPTY };
+    let mut passed = Rights::new(pass);
+    let control = if pass.is_empty() { UserSlice::EMPTY } else { passed.as_slice() };
     let mut header = header(UserSlice::EMPTY, control);
     header.msg_iov = parts.as_mut_ptr();
     header.msg_iovlen = parts.len() as _;
@@ -217,21 +218,26 @@ pub fn send_parts(
     unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
 }
 
-/// A control message with one descriptor (SCM_RIGHTS).
+/// Descriptors that [`send_parts`] passes at most.
+pub const RIGHTS_MAX: usize = 4;
+
+/// A control message with descriptors (SCM_RIGHTS).
 #[repr(C, align(8))]
 struct Rights {
     len: usize,
     level: i32,
     kind: i32,
-    fd: i32,
-    padding: i32,
+    fds: [i32; RIGHTS_MAX],
 }
 
 impl Rights {
-    fn new(fd: Raw) -> Rights {
-        let len = core::mem::offset_of!(Rights, padding);
+    fn new(pass: &[Raw]) -> Rights {
+        let mut fds = [-1; RIGHTS_MAX];
+        let count = pass.len().min(RIGHTS_MAX);
+        fds[..count].copy_from_slice(&pass[..count]);
+        let len = core::mem::offset_of!(Rights, fds) + count * core::mem::size_of::<i32>();
         let (level, kind) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
-        Rights { len, level, kind, fd, padding: 0 }
+        Rights { len, level, kind, fds }
     }
     fn as_slice(&mut self) -> UserSlice {
         let size = core::mem::size_of::<Rights>();
@@ -253,7 +259,7 @@ pub fn send_bytes_noted(fd: Raw, bytes: &[u8], to: &Address, note: Raw) -> Resul
     let payload = unsafe { UserSlice::new(bytes.as_ptr() as usize, bytes.len()) };
     let what = (Payload::Flat(payload), 0..bytes.len());
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    send_parts(fd, &[], what, Some(to), Some(note), flags)
+    send_parts(fd, &[], what, Some(to), &[note], flags)
 }
 
 /// Receives into our own bytes.

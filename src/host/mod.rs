@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod env;
 pub mod epoll;
+pub mod event;
 pub mod fd;
 pub mod file;
 pub mod filter;

@@ -134,9 +134,10 @@ impl Outgoing {
         };
         for start in (0..self.len.max(1)).step_by(step) {
             let range = start..self.len.min(start + step);
-            let send = |note| {
+            let send = |note: Option<Raw>| {
+                let pass: Vec<Raw> = note.into_iter().collect();
                 let what = (self.payload, range.clone());
-                roomy(fd, || message::send_parts(fd, &[], what.clone(), Some(to), note, flags))
+                roomy(fd, || message::send_parts(fd, &[], what.clone(), Some(to), &pass, flags))
             };
             match send(note) {
                 // Too many descriptors are on their way already.
@@ -153,7 +154,7 @@ impl Outgoing {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let (head, what) = (parcel.encode(), (self.payload, 0..self.len));
         let gateway = address_of(&Name { net, role: Role::Gateway });
-        let send = || message::send_parts(fd, &head, what.clone(), Some(&gateway), None, flags);
+        let send = || message::send_parts(fd, &head, what.clone(), Some(&gateway), &[], flags);
         match roomy(fd, send) {
             Ok(_) => Ok(self.len),
             Err(Errno::CONNREFUSED) => Err(Errno::NETDOWN),

@@ -26,6 +26,7 @@ pub mod error_receive;
 pub mod fast_open;
 pub mod groups;
 pub mod listen;
+pub mod marks;
 pub mod name;
 pub mod names;
 pub mod net_env;

@@ -2,6 +2,7 @@
 //! TCP would not have given.
 use super::class::{self, Class};
 use super::control::OptionKind;
+use super::marks;
 use super::object::Sock;
 use super::options;
 use super::stream_error;
@@ -23,7 +24,13 @@ pub fn send(fd: Raw, payload: Payload, control: UserSlice, flags: i32) -> Result
     if flags & libc::MSG_OOB != 0 {
         announce_urgent(fd);
     }
-    match message::send(fd, payload, None, control, flags | libc::MSG_NOSIGNAL) {
+    let marked = match flags & (libc::MSG_MORE | libc::MSG_EOR) {
+        0 => None,
+        _ => marks::send(fd, payload, flags | libc::MSG_NOSIGNAL),
+    };
+    let answer = marked
+        .unwrap_or_else(|| message::send(fd, payload, None, control, flags | libc::MSG_NOSIGNAL));
+    match answer {
         Ok(sent) => Ok(sent),
         Err(Errno::AGAIN) => Err(Errno::AGAIN),
         Err(errno) => not_sent(fd, payload, flags, errno),

@@ -7,7 +7,7 @@ use understudy::stack::tcp::{Ecn, FastOpenBits, SynCookies, TcpConfig};
 /// Longest file, bytes.
 const SIZE_MAX: usize = 4_096;
 /// Those that are read.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "tcp_rmem",
     "tcp_wmem",
     "tcp_timestamps",
@@ -20,6 +20,7 @@ const NAMES: [&str; 18] = [
     "tcp_sack",
     "tcp_ecn",
     "tcp_tso_win_divisor",
+    "tcp_min_tso_segs",
     "tcp_slow_start_after_idle",
     "tcp_fastopen",
     "tcp_fastopen_key",
@@ -95,6 +96,7 @@ impl Sysctls {
                 .map_or(own.fast_open, |bits| FastOpenBits(bits as u32)),
             fast_open_key: self.fast_open_key(),
             synack_retries: count("tcp_synack_retries", own.synack_retries),
+            min_tso_segments: self.number("tcp_min_tso_segs", 0).map_or(2, |n| n as u32),
             syn_cookies: match self.number("tcp_syncookies", 0) {
                 Some(0) => SynCookies::Off,
                 Some(2) => SynCookies::Always,

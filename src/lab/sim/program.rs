@@ -1,6 +1,6 @@
 //! Programs at the ends of connections: what they write and when, how fast they read, how they end.
 use crate::base::{FourTuple, Instant, NetError, time::Duration};
-use crate::stack::tcp::{Tcp, TcpOptions};
+use crate::stack::tcp::{Mark, Tcp, TcpOptions};
 use crate::stack::{ConnId, Stack};
 use std::collections::VecDeque;
 
@@ -285,7 +285,7 @@ impl Program {
             }
             left -= count;
             self.progress.sent += count;
-            tcp.send_commit(now, self.conn, count as usize);
+            tcp.send_commit(now, self.conn, count as usize, Mark::default());
         }
     }
 

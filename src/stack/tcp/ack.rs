@@ -137,7 +137,7 @@ impl Conn {
         if news.acked > 0 {
             self.advance_una(cx, segment);
         }
-        news.window = self.take_window(segment);
+        news.window = self.take_window(cx, segment);
         if self.sack {
             self.take_sack(cx, segment, &mut news);
         }
@@ -325,7 +325,7 @@ impl Conn {
 
     /// RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 keep old segments from setting the window.
     /// True: this is a window update, so no duplicate ACK (Linux `tcp_may_update_window`).
-    pub fn take_window(&mut self, segment: &Segment<'_>) -> bool {
+    pub fn take_window(&mut self, cx: &Cx<'_>, segment: &Segment<'_>) -> bool {
         let fresh = self.tx.wl1.before(segment.seq)
             || (self.tx.wl1 == segment.seq && self.tx.wl2.at_or_before(segment.ack));
         if !fresh || segment.ack.before(self.tx.una) {
@@ -340,6 +340,9 @@ impl Conn {
         if window > self.tx.wnd && self.timers.is_set(Timer::Persist) {
             self.timers.stop(Timer::Persist);
             self.rtt.backoff = 0;
+        }
+        if window != self.tx.wnd && self.data_end().after(self.tx.nxt) {
+            self.restart_after_idle(cx);
         }
         self.tx.wnd = window;
         self.tx.max_wnd = self.tx.max_wnd.max(window);

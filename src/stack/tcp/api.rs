@@ -26,6 +26,8 @@ pub struct TcpConfig {
     /// A burst for a link that cuts segments waits until it is this part of cwnd; 0: it never waits
     /// (Linux `tcp_tso_win_divisor`, 3).
     pub tso_window_divisor: u32,
+    /// Segments that leave at once, at least, if there are so many (Linux `tcp_min_tso_segs`, 2).
+    pub min_tso_segments: u32,
     /// Offer timestamps (RFC 7323).
     pub timestamps: bool,
     /// Offer selective acknowledgments (RFC 2018).
@@ -361,6 +363,7 @@ impl Default for TcpConfig {
             fin_wait2: Duration::from_secs(60),
             window_scaling: true,
             tso_window_divisor: 3,
+            min_tso_segments: 2,
             timestamps: true,
             sack: true,
             synack_retries: 5,

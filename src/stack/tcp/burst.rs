@@ -43,6 +43,19 @@ impl Conn {
             && self.next_ack_is_near(cx)
     }
 
+    /// RFC 5681 4.1, RFC 2861: a window that has not been used for long is not to be trusted. As
+    /// Linux, asked when a program writes and when the peer's window changes, so that a window that
+    /// was closed for long keeps ours until it opens (`tcp_slow_start_after_idle_check`).
+    pub fn restart_after_idle(&mut self, cx: &Cx<'_>) {
+        let idle = cx.now.since(self.tx.last_sent);
+        let rto = self.rtt.base(cx.config);
+        if self.flight.is_empty() && idle > rto && cx.config.slow_start_after_idle {
+            let rtos = idle.as_nanos() / rto.as_nanos().max(1);
+            self.cc.idled(u32::try_from(rtos).unwrap_or(32));
+            self.tx.last_sent = cx.now;
+        }
+    }
+
     /// Nothing more to send though the window would take it: delivery rates from now on say
     /// nothing of the path (Linux `tcp_rate_check_app_limited`).
     pub fn note_idle_window(&mut self) {

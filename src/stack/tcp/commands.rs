@@ -2,7 +2,7 @@
 //! `None`, nothing, or [`NetError::NotConnected`].
 use super::conn::Conn;
 use super::counters::Count;
-use super::{Tcp, api::*, plain, plain_tuple};
+use super::{Tcp, api::*, nagle::Mark, plain, plain_tuple};
 use crate::base::{FourTuple, Instant, NetError, addr::SocketAddr, time::Duration};
 use crate::stack::ConnId;
 
@@ -12,7 +12,7 @@ const REUSE_AFTER: Duration = Duration::from_secs(1);
 impl Tcp {
     /// What `TCP_CORK` holds back may go, this once (Linux: setting `TCP_NODELAY` pushes).
     pub fn push(&mut self, now: Instant, id: ConnId) {
-        self.with(now, id, |conn, _| conn.tx.uncork = conn.options.cork);
+        self.with(now, id, |conn, _| conn.uncork());
     }
 
     /// Other defaults, for the connections and listeners that begin from now on.
@@ -116,6 +116,17 @@ impl Tcp {
     /// Takes what fits of `data`; says how many bytes. 0 while the handshake goes on or the buffer
     /// is full. Errors: why the connection ended, or `NotConnected` after our FIN.
     pub fn send(&mut self, now: Instant, id: ConnId, data: &[u8]) -> Result<usize, NetError> {
+        self.send_marked(now, id, data, Mark::default())
+    }
+
+    /// The same, with what the program says of `data`.
+    pub fn send_marked(
+        &mut self,
+        now: Instant,
+        id: ConnId,
+        data: &[u8],
+        mark: Mark,
+    ) -> Result<usize, NetError> {
         let conn = self.table.get_mut(id).ok_or(NetError::NotConnected)?;
         if let Some(error) = conn.error {
             return Err(error);
@@ -128,7 +139,7 @@ impl Tcp {
         }
         let room = conn.status().writable.min(data.len());
         conn.tx.ring.write(&data[..room]);
-        self.with(now, id, |_, _| ());
+        self.with(now, id, |conn, cx| conn.written(cx, mark));
         Ok(room)
     }
 
@@ -144,11 +155,12 @@ impl Tcp {
         }
     }
 
-    /// `n` bytes were written into `send_space`.
-    pub fn send_commit(&mut self, now: Instant, id: ConnId, n: usize) {
-        self.with(now, id, |conn, _| {
+    /// `n` bytes were written into `send_space`; what the program says of them.
+    pub fn send_commit(&mut self, now: Instant, id: ConnId, n: usize, mark: Mark) {
+        self.with(now, id, |conn, cx| {
             if conn.takes_data() {
                 conn.tx.ring.commit(n);
+                conn.written(cx, mark);
             }
         });
     }

@@ -8,6 +8,7 @@ use super::ecn::Ecn;
 use super::fast_open::Fast;
 use super::flight::Flight;
 use super::mtu_probe::MtuProbe;
+use super::nagle::Marks;
 use super::pacing::Pacer;
 use super::rate::Rate;
 use super::recovery::Recovery;
@@ -80,6 +81,8 @@ pub(super) struct Conn {
     pub recovery: Recovery,
     pub ecn: Ecn,
     pub flight: Flight,
+    /// What programs said of what they wrote.
+    pub marks: Marks,
     pub rate: Rate,
     pub pacer: Pacer,
     pub timers: Timers,
@@ -145,6 +148,7 @@ impl Conn {
             ecn: Ecn::new(),
             recovery: Recovery::new(iss, now),
             flight: Flight::default(),
+            marks: Marks::default(),
             rate: Rate::default(),
             pacer: Pacer::default(),
             timers: Timers::default(),
@@ -291,7 +295,7 @@ impl Conn {
         }
         if !self.options.cork {
             self.timers.stop(Timer::Cork);
-            self.tx.uncork = false;
+            self.marks.uncork = false;
         }
         self.apply_receive_options(cx);
         self.apply_send_options();

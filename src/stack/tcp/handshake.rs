@@ -72,7 +72,7 @@ impl Conn {
         }
         // RFC 9293 3.10.7.4: SND.WND, WL1 and WL2 from this segment, whatever they were.
         self.tx.wl1 = segment.seq - 1;
-        self.take_window(segment);
+        self.take_window(cx, segment);
         // The handshake is delivered as well (Linux counts it in `tcpi_delivered`).
         self.stats.delivered = self.stats.delivered.wrapping_add(1);
         if segment.has(Flags::SYN) {

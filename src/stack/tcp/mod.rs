@@ -52,6 +52,7 @@ mod info;
 mod keepalive;
 mod listen;
 mod mtu_probe;
+mod nagle;
 mod pacing;
 mod prr;
 mod rack;
@@ -80,6 +81,7 @@ mod urgent;
 mod window;
 
 pub use api::*;
+pub use nagle::Mark;
 
 use crate::base::{FourTuple, Instant, addr::SocketAddr, rng::Secret};
 use crate::stack::{ConnId, Event};

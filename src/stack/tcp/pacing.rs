@@ -100,14 +100,18 @@ impl Conn {
         }
     }
 
-    /// The most that may leave at once, bytes: whole segments.
+    /// The most that may leave at once, bytes: whole segments. As Linux also if nobody obeys the
+    /// rate: shorter bursts find room in short queues.
     pub fn pacing_burst(&self, cx: &Cx<'_>, mss: u32) -> u32 {
-        let Some(rate) = self.paced_at(cx) else { return u32::MAX };
+        let rate = self.pacing_rate();
+        if rate == UNLIMITED {
+            return u32::MAX;
+        }
         let min_rtt = self.rtt.min().map_or(u128::MAX, |min| min.as_micros());
         let near = BURST_MAX.checked_shr((min_rtt >> RTT_LOG).min(64) as u32).unwrap_or(0);
         // A 1024th of a second.
         let bytes = (rate >> 10).saturating_add(near).min(BURST_MAX) as u32;
-        (bytes / mss).max(2) * mss
+        (bytes / mss).max(cx.config.min_tso_segments) * mss
     }
 }
 

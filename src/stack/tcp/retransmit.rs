@@ -26,7 +26,7 @@ impl Conn {
                 Timer::DelayedAck => self.delayed_ack_timed_out(cx),
                 Timer::KeepAlive => self.keepalive_timed_out(cx),
                 Timer::Linger => self.linger_timed_out(),
-                Timer::Cork => self.tx.uncork = true,
+                Timer::Cork => self.marks.waited(),
                 // Its `poll_transmit` comes by itself.
                 Timer::Pacing => {}
             }

@@ -58,6 +58,7 @@ impl Conn {
         self.take_urgent(began, &segment); // sixth
         self.take_data(cx, &segment); // seventh
         self.take_fin(cx, &segment); // eighth
+        self.release_held();
         Ok(())
     }
 

@@ -11,11 +11,7 @@ use super::ecn;
 use super::recovery::Pending;
 use super::seq::Seq;
 use super::timers::Timer;
-use crate::base::time::Duration;
 use crate::wire::tcp::{Flags, Options, TcpHeader};
-
-/// How long `TCP_CORK` may hold back a segment that is not full (Linux: 200 ms).
-const CORK: Duration = Duration::from_millis(200);
 
 /// A piece of the send ring with what goes around it.
 struct Piece {
@@ -179,8 +175,7 @@ impl Conn {
         // The FIN goes with the last byte if it was lost as well.
         let fin = record.end.after(data_end);
         let flags = if fin { Flags::FIN } else { Flags(0) };
-        let push = from + len == data_end && len > 0;
-        let flags = if push { flags.with(Flags::PSH) } else { flags };
+        let flags = if record.push && len > 0 { flags.with(Flags::PSH) } else { flags };
         let in_flight = self.pipe() + if record.waits() { record.len() } else { 0 };
         let snapshot = self.rate.sent(cx.now, false, in_flight);
         self.flight.sent_again(place, cx.now, mss, snapshot, counts);
@@ -206,7 +201,6 @@ impl Conn {
         }
         let options = self.options_now(cx);
         let mss = self.tx.mss - options.wire_len() as u32;
-        self.restart_after_idle(cx);
         if unsent > 0 && self.pacing_waits(cx) {
             return false;
         }
@@ -243,19 +237,21 @@ impl Conn {
         let room = self.window_from(end);
         let fin_unsent = self.state.has_fin() && seq.at_or_before(data_end);
         let fin = fin_unsent && end == data_end && room >= 1;
-        let mut flags = if fin { Flags::FIN } else { Flags(0) };
-        // RFC 9293 3.9.1.2: the last data that there is is pushed. A bare FIN carries none.
-        if end == data_end && len > 0 {
-            flags = flags.with(Flags::PSH);
-        }
+        let (push, record) = if len > 0 { self.is_pushed(end) } else { (false, false) };
+        let flags = if fin { Flags::FIN } else { Flags(0) };
+        let flags = if push { flags.with(Flags::PSH) } else { flags };
         self.tx.nxt = end + u32::from(fin);
         if !len.is_multiple_of(mss) {
             self.tx.small_end = self.tx.nxt;
         }
         let first = self.flight.is_empty();
+        if first {
+            self.cc.restarted(cx.now, cx.now.since(self.tx.last_sent));
+        }
         let in_flight = self.pipe() + self.tx.nxt.past(seq);
         let snapshot = self.rate.sent(cx.now, first, in_flight);
         self.flight.push(seq, self.tx.nxt, cx.now, mss, snapshot);
+        self.flight.mark_tail(push, record);
         self.arm_after_sending(cx, first);
         // Room for more has come: see `send_limit`.
         self.changed |= self.options.notsent_lowat > 0;
@@ -282,10 +278,11 @@ impl Conn {
         }
         let room = room.max(mss);
         let burst = self.burst(cx, mss);
+        let (unsent, all) = self.of_one_record(unsent);
         let mut len = unsent.min(window).min(room).min(burst);
         if len == unsent {
             // The tail: full segments at once, the rest as Nagle allows.
-            if len % mss != 0 && !push && !self.tail_may_go(cx) {
+            if len % mss != 0 && all && !push && !self.tail_may_go(cx) {
                 len -= len % mss;
                 return (len > 0).then_some(len);
             }
@@ -313,23 +310,6 @@ impl Conn {
             self.arm_persist(cx);
         }
         None
-    }
-
-    /// Nagle's algorithm (RFC 9293 3.7.4) in Minshall's variant, as Linux: wait only while another
-    /// small segment is outstanding. `TCP_CORK` waits anyway, up to 200 ms.
-    fn tail_may_go(&mut self, cx: &Cx<'_>) -> bool {
-        // Linux tcp_nagle_test: neither the end nor urgent data waits.
-        if self.state.has_fin() || self.urges() {
-            return true;
-        }
-        if self.options.cork && !self.tx.uncork {
-            if !self.timers.is_set(Timer::Cork) {
-                self.timers.set(Timer::Cork, cx.now + CORK);
-            }
-            return false;
-        }
-        self.tx.uncork = false;
-        self.options.nodelay || !self.tx.small_end.after(self.tx.una)
     }
 
     /// A zero window or keep-alive probe: nothing new, one below what the peer expects, so that it
@@ -390,21 +370,6 @@ impl Conn {
             self.rx.reassembly.sack_blocks(&mut options);
         }
         options
-    }
-
-    /// RFC 5681 4.1, RFC 2861: a window that has not been used for long is not to be trusted.
-    fn restart_after_idle(&mut self, cx: &Cx<'_>) {
-        if self.tx.una != self.tx.nxt {
-            return;
-        }
-        let idle = cx.now.since(self.tx.last_sent);
-        let rto = self.rtt.base(cx.config);
-        if idle > rto && cx.config.slow_start_after_idle {
-            let rtos = idle.as_nanos() / rto.as_nanos().max(1);
-            self.cc.idled(u32::try_from(rtos).unwrap_or(32));
-        }
-        self.cc.restarted(cx.now, idle);
-        self.tx.last_sent = cx.now;
     }
 
     fn arm_retransmit(&mut self, cx: &Cx<'_>) {

@@ -51,8 +51,6 @@ pub(super) struct SendSide {
     pub urgent_probe_due: bool,
     /// The persist timer says: send what fits the window, however little.
     pub override_due: bool,
-    /// The cork has been in for too long.
-    pub uncork: bool,
     /// End of the last segment that was not full (Minshall's variant of Nagle).
     pub small_end: Seq,
     /// The SYN, while its acknowledgment is timed: its end and when it left.
@@ -182,7 +180,6 @@ impl SendSide {
             probe_due: false,
             urgent_probe_due: false,
             override_due: false,
-            uncork: false,
             small_end: iss,
             timed: None,
             echo: None,

@@ -61,7 +61,7 @@ impl Aimd {
         bytes - step
     }
 
-    /// RFC 5681 equation 4, with `ssthresh` of the bytes that were in flight.
+    /// RFC 5681 equation 4.
     pub fn reduce(&mut self, ssthresh: u32, mss: u32) {
         self.before = (self.cwnd, self.ssthresh);
         self.ssthresh = ssthresh.max(2 * mss);

@@ -44,11 +44,11 @@ pub(super) struct Cubic {
 }
 
 impl Cubic {
-    fn reduce(&mut self, flight: u32, mss: u32) {
+    fn reduce(&mut self, mss: u32) {
         let cwnd = f64::from(self.window.cwnd) / f64::from(mss);
         self.before = self.curve;
-        // RFC 9438 4.6: of what was in flight, which an idle program keeps below cwnd.
-        self.window.reduce((f64::from(flight) * BETA) as u32, mss);
+        // RFC 9438 4.6: of cwnd, not of what is in flight, because cwnd is kept valid (RFC 7661).
+        self.window.reduce((f64::from(self.window.cwnd) * BETA) as u32, mss);
         self.curve.prior = cwnd;
         // RFC 9438 4.7, fast convergence: a flow whose maximum falls makes room for others.
         let falls = cwnd < self.curve.w_max;
@@ -134,16 +134,16 @@ impl Congestion for Cubic {
         }
         self.heard = acked.now;
     }
-    fn loss_found(&mut self, _now: Instant, flight: u32, mss: u32) {
-        self.reduce(flight, mss);
+    fn loss_found(&mut self, _now: Instant, _flight: u32, mss: u32) {
+        self.reduce(mss);
         self.window.cwnd = self.window.ssthresh;
     }
     fn recovered(&mut self) {
         self.window.cwnd = self.window.cwnd.min(self.window.ssthresh);
     }
-    fn timed_out(&mut self, _now: Instant, first: bool, flight: u32, in_flight: u32, mss: u32) {
+    fn timed_out(&mut self, _now: Instant, first: bool, _flight: u32, in_flight: u32, mss: u32) {
         if first {
-            self.reduce(flight, mss);
+            self.reduce(mss);
             // RFC 9438 4.8: then from where slow start ends, as if that were the maximum.
             self.curve.w_max = 0.0;
         }
@@ -257,18 +257,18 @@ mod tests {
         assert_eq!(cc.curve.w_max, 90.0);
     }
 
-    /// RFC 9438 4.8: after a timeout slow start up to 0.7 of the flight, and then K is 0 and the
+    /// RFC 9438 4.8: after a timeout slow start up to 0.7 of the window, and then K is 0 and the
     /// maximum is where congestion avoidance begins.
     #[test]
     fn a_timeout_forgets_the_maximum() {
         let mut cc = after_loss_at(100_000);
         cc.timed_out(Instant::ZERO, true, 50_000, 0, MSS);
-        assert_eq!((cc.cwnd(), cc.ssthresh()), (1_000, 35_000));
+        assert_eq!((cc.cwnd(), cc.ssthresh()), (1_000, 49_000));
         for i in 0..10 {
             window(&mut cc, Instant::from_millis(100 * i), RTT);
         }
-        assert_eq!((cc.curve.k, cc.curve.w_max), (0.0, 35.0));
-        assert!(cc.cwnd() > 35_000);
+        assert_eq!((cc.curve.k, cc.curve.w_max), (0.0, 49.0));
+        assert!(cc.cwnd() > 49_000);
     }
 
     /// RFC 9438 4.9: a loss that was none is taken back with the whole curve.

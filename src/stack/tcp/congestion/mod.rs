@@ -270,14 +270,15 @@ mod tests {
             assert_eq!(cc.name(), name);
             cc.opened(&start(1460));
             assert_eq!(cc.cwnd(), 14_600);
-            let kept = if name == "cubic" { 7 } else { 5 };
-            cc.loss_found(Instant::ZERO, 100_000, 1460);
-            let cwnd = if name == "tahoe" { 1460 } else { kept * 10_000 };
-            assert_eq!((cc.cwnd(), cc.ssthresh()), (cwnd, kept * 10_000));
-            cc.timed_out(Instant::ZERO, true, 20_000, 0, 1460);
-            assert_eq!((cc.cwnd(), cc.ssthresh()), (1460, kept * 2_000));
+            let kept = |cwnd: u32| if name == "cubic" { cwnd * 7 / 10 } else { cwnd / 2 };
+            cc.loss_found(Instant::ZERO, 14_600, 1460);
+            let first = kept(14_600);
+            let cwnd = if name == "tahoe" { 1460 } else { first };
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (cwnd, first));
+            cc.timed_out(Instant::ZERO, true, first, 0, 1460);
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (1460, kept(first)));
             cc.undo();
-            assert_eq!((cc.cwnd(), cc.ssthresh()), (cwnd, kept * 10_000));
+            assert_eq!((cc.cwnd(), cc.ssthresh()), (cwnd, first));
         }
         assert!(by_name("cubicle").is_none());
         assert_eq!(default().name(), "cubic");

@@ -2,6 +2,9 @@
 //! trip without one. They differ in one answer: Reno's fast recovery ends at the first new
 //! acknowledgment, NewReno's when all that was outstanding has arrived. (With SACK there is no
 //! difference: RFC 6675 recovers like NewReno.)
+//!
+//! Half of cwnd, not of what is in flight (RFC 5681 equation 4), because an unused cwnd is lowered
+//! first (RFC 7661): as Linux `tcp_reno_ssthresh`.
 use super::aimd::Aimd;
 use super::{Acked, Congestion, Start};
 use crate::base::Instant;
@@ -42,16 +45,16 @@ impl Congestion for Reno {
     fn acked(&mut self, acked: &Acked) {
         self.window.acked(acked);
     }
-    fn loss_found(&mut self, _now: Instant, flight: u32, mss: u32) {
-        self.window.reduce(flight / 2, mss);
+    fn loss_found(&mut self, _now: Instant, _flight: u32, mss: u32) {
+        self.window.reduce(self.window.cwnd / 2, mss);
         self.window.cwnd = self.window.ssthresh;
     }
     fn recovered(&mut self) {
         self.window.cwnd = self.window.cwnd.min(self.window.ssthresh);
     }
-    fn timed_out(&mut self, _now: Instant, first: bool, flight: u32, in_flight: u32, mss: u32) {
+    fn timed_out(&mut self, _now: Instant, first: bool, _flight: u32, in_flight: u32, mss: u32) {
         if first {
-            self.window.reduce(flight / 2, mss);
+            self.window.reduce(self.window.cwnd / 2, mss);
         }
         self.window.cwnd = in_flight + mss;
     }

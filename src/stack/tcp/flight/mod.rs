@@ -138,12 +138,22 @@ impl Flight {
             lost: false,
             resent: false,
             again: false,
+            push: false,
+            ends_record: false,
             older: NONE,
             newer: NONE,
         };
         let index = self.allocate(record);
         self.order.push_back(index);
         self.link_newest(index);
+    }
+
+    /// What holds of the last byte of what left last.
+    pub fn mark_tail(&mut self, push: bool, ends_record: bool) {
+        if let Some(&last) = self.order.back() {
+            let record = &mut self.slab[last as usize];
+            (record.push, record.ends_record) = (push, ends_record);
+        }
     }
 
     /// Takes the next piece that lies before `una`; its end is cut to that.
@@ -245,6 +255,7 @@ impl Flight {
         left.end = right.end;
         left.segs += right.segs;
         left.again |= right.again;
+        (left.push, left.ends_record) = (right.push, right.ends_record);
         self.give(a, left);
     }
 
@@ -261,6 +272,7 @@ impl Flight {
         let mut left = self.take(index);
         left.end = at;
         left.segs = left.len().div_ceil(left.mss).clamp(1, whole.segs);
+        (left.push, left.ends_record) = (false, false);
         self.give(index, left);
         let segs = (whole.segs - left.segs).max(1);
         let right = self.allocate(Record { start: at, segs, older: NONE, newer: NONE, ..whole });
@@ -326,7 +338,9 @@ impl Flight {
     pub fn gather(&mut self, place: usize, bytes: u32) {
         let mut next = place + 1;
         while let (Some(&a), Some(&b)) = (self.order.get(place), self.order.get(next)) {
-            if self.slab[a as usize].len() >= bytes || !self.slab[b as usize].waits() {
+            let first = &self.slab[a as usize];
+            let full = first.len() >= bytes || first.ends_record;
+            if full || !self.slab[b as usize].waits() {
                 break;
             }
             self.absorb(a, b);

@@ -24,6 +24,10 @@ pub struct Record {
     pub resent: bool,
     /// Sent more than once (for Karn's rule).
     pub again: bool,
+    /// Its last byte was pushed (PSH).
+    pub push: bool,
+    /// What follows never goes into one segment with it (`MSG_EOR`).
+    pub ends_record: bool,
     /// Neighbours in the list by time, see `links`.
     pub(super) older: u32,
     pub(super) newer: u32,

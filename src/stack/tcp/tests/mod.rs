@@ -12,6 +12,7 @@ mod fast_open;
 mod flow;
 mod fuzz;
 mod half_open;
+mod marks;
 mod mtu;
 mod open;
 mod rack;

@@ -322,7 +322,7 @@ fn stale_handles_and_used_tuples() {
     assert_eq!(s.tcp.receive(s.now, id, &mut [0]), Err(NetError::NotConnected));
     assert_eq!(s.tcp.peek(id), [&[], &[]] as [&[u8]; 2]);
     s.tcp.consume(s.now, id, 9);
-    s.tcp.send_commit(s.now, id, 9);
+    s.tcp.send_commit(s.now, id, 9, Mark::default());
     s.tcp.close(s.now, id);
     s.tcp.release(s.now, id);
     assert!(s.tcp.info(s.now, id).is_none() && s.tcp.options(id).is_none());

@@ -41,7 +41,7 @@ fn fast_retransmit_at_the_third_duplicate() {
     s.put(A, 1, 1, &[]);
     s.expect(A, 1, 1, 1000);
     s.expect_nothing();
-    assert_eq!((info(&s).snd_ssthresh, info(&s).ca_state), (6, 3));
+    assert_eq!((info(&s).snd_ssthresh, info(&s).ca_state), (5, 3));
     // Further duplicates let the pipe drain to the new window, then new data goes.
     for _ in 0..8 {
         s.put(A, 1, 1, &[]);
@@ -59,7 +59,7 @@ fn fast_retransmit_at_the_third_duplicate() {
     s.put(A, 1, 12_001, &[]);
     while s.get().is_some() {}
     s.put(A, 1, 14_001, &[]);
-    assert_eq!(info(&s).snd_cwnd, 6);
+    assert_eq!(info(&s).snd_cwnd, 5);
     assert_eq!(info(&s).total_retrans, 2);
     assert_eq!(s.count("retransmission_timeouts"), 0);
 }

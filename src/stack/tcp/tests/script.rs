@@ -202,6 +202,11 @@ impl Script {
         self.tcp.send(self.now, self.id(), &vec![b'x'; len]).unwrap()
     }
 
+    pub fn send_marked(&mut self, len: usize, more: bool, end_of_record: bool) {
+        let (data, mark) = (vec![b'x'; len], Mark { more, end_of_record });
+        assert_eq!(self.tcp.send_marked(self.now, self.id(), &data, mark), Ok(len));
+    }
+
     pub fn read(&mut self) -> Vec<u8> {
         let mut buf = vec![0; 100_000];
         let n = self.tcp.receive(self.now, self.id(), &mut buf).unwrap();

@@ -201,7 +201,8 @@ impl Sim {
                 *byte = pattern(side, app.sent + i as u64);
             }
             app.sent += n;
-            tcp.send_commit(self.now, id, n as usize);
+            let mark = Mark { more: app.sent % 5 == 0, end_of_record: app.sent % 7 == 0 };
+            tcp.send_commit(self.now, id, n as usize, mark);
         }
         let open = status.state.is_synchronized();
         if open && app.sent == app.to_send && !app.closed {
