@@ -59,8 +59,14 @@ fn control_packets() {
     };
     let mut samples = vec![
         Request::EndReason(tuple).encode(),
-        Request::Listen { local: tuple.local, dual: true, backlog: Some(9), options: Vec::new() }
-            .encode(),
+        Request::Listen {
+            local: tuple.local,
+            dual: true,
+            backlog: Some(9),
+            options: Vec::new(),
+            keys: None,
+        }
+        .encode(),
         Reply::Text("words".into()).encode(),
         ConnectRequest { length: 300, tuple, options: Vec::new(), data: vec![1; 9] }.encode(),
     ];

@@ -165,8 +165,10 @@ impl Engine {
         };
         tracing::trace!(?cred, ?request, "asked");
         match request {
-            Request::Listen { local, dual, backlog, options } => {
-                errno(self.hear_listener(now, cred, (local, dual), backlog, &options))
+            Request::Listen { local, dual, backlog, options, keys } => {
+                let mut wanted = TcpOptions { fast_open_keys: keys, ..TcpOptions::default() };
+                options.iter().for_each(|option| options::apply(&mut wanted, *option));
+                errno(self.hear_listener(now, cred, (local, dual), backlog, wanted))
             }
             Request::FastOpenRoom(tuple) => vec![Reply::Value(self.fast_open_room(now, tuple))],
             Request::EndReason(tuple) => {
@@ -217,7 +219,7 @@ impl Engine {
         cred: PeerCred,
         (local, dual): (SocketAddr, bool),
         backlog: Option<u32>,
-        options: &[WireOption],
+        options: TcpOptions,
     ) -> Result<(), Errno> {
         let ip = local.ip();
         if !ip.is_unspecified() && !self.stack.is_local(ip) {
@@ -226,9 +228,7 @@ impl Engine {
         if let Some(backlog) = backlog {
             self.listen(local, dual, backlog)?;
         }
-        let mut wanted = TcpOptions::default();
-        options.iter().for_each(|option| options::apply(&mut wanted, *option));
-        self.stack.tcp_mut().set_listener_options(local, dual, wanted);
+        self.stack.tcp_mut().set_listener_options(local, dual, options);
         self.listeners.told((local, dual));
         self.watch_process(now, cred.pid);
         Ok(())

@@ -8,7 +8,7 @@
 //! A [`ConnectRequest`] is the first bytes on the stream to the gateway instead.
 use super::name::{Name, Transport};
 use crate::base::addr::{IpAddr, SocketAddr};
-use crate::base::{FourTuple, time::Duration};
+use crate::base::{FastOpenKeys, FourTuple, time::Duration};
 use crate::net::brief::Brief;
 
 /// Longest packet on the control channel, bytes.
@@ -27,6 +27,8 @@ pub enum Request {
         backlog: Option<u32>,
         /// Options that its connections begin with, and its own.
         options: Vec<WireOption>,
+        /// `TCP_FASTOPEN_KEY`.
+        keys: Option<FastOpenKeys>,
     },
     /// Why did this connection end? Reply: `Errno`, 0 if it did not or nobody remembers.
     EndReason(FourTuple),
@@ -334,9 +336,11 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer(Vec::with_capacity(64));
         match self {
-            Self::Listen { local, dual, backlog, options } => {
+            Self::Listen { local, dual, backlog, options, keys } => {
                 w.u8(1).addr(*local).u8(u8::from(*dual)).u8(u8::from(backlog.is_some()));
-                w.u32(backlog.unwrap_or(0)).options(options)
+                w.u32(backlog.unwrap_or(0)).options(options);
+                w.0.extend(keys.iter().flat_map(|keys| keys.to_bytes()));
+                &mut w
             }
             Self::EndReason(t) => w.u8(2).tuple(*t),
             Self::SetOption(t, o) => w.u8(3).tuple(*t).option(*o),
@@ -378,6 +382,7 @@ impl Request {
                     given.then_some(backlog)
                 },
                 options: r.options()?,
+                keys: FastOpenKeys::from_bytes(r.rest()),
             },
             2 => Self::EndReason(r.tuple()?),
             3 => Self::SetOption(r.tuple()?, r.option()?),

@@ -4,6 +4,7 @@ use super::ask;
 use super::bind;
 use super::class::{self, Class};
 use super::control::{Request, may_join};
+use super::fast_open_key;
 use super::name::{NetId, Role};
 use super::net_env;
 use super::object::{Sock, role_of};
@@ -48,8 +49,8 @@ fn tell_engine(sock: &Sock, backlog: Option<u32>) {
         return;
     }
     if let Some(Role::Listener { local, dual, .. }) = sock.own_name().map(|n| n.role) {
-        let options = options::wire_options(sock);
-        ask::ask(NetId(brief.id), &Request::Listen { local, dual, backlog, options });
+        let (options, keys) = (options::wire_options(sock), fast_open_key::of(sock));
+        ask::ask(NetId(brief.id), &Request::Listen { local, dual, backlog, options, keys });
     }
 }
 
@@ -109,6 +110,7 @@ fn adopt(brief: &Brief, listener: &Sock, fd: i32, remote: SocketAddr) -> Result<
     sock.store_tag()?;
     if listener.has(Tag::ANNEX) {
         annex::copy(listener, &mut sock)?;
+        fast_open_key::forget(&mut sock)?;
     }
     if listener.has(Tag::OPTIONS) {
         replace::copy_options(listener.fd, fd);

@@ -24,6 +24,7 @@ pub mod errno;
 pub mod error_queue;
 pub mod error_receive;
 pub mod fast_open;
+mod fast_open_key;
 pub mod groups;
 pub mod listen;
 pub mod marks;

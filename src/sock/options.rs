@@ -13,6 +13,7 @@ use super::connect_wire;
 use super::control::{OptionKind, Reply, Request, WireOption};
 use super::datagram;
 use super::datagram_options;
+use super::fast_open_key;
 use super::groups;
 use super::listen;
 use super::name::NetId;
@@ -54,6 +55,7 @@ pub fn get(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<usize,
             }
             // Nothing loaded, nothing to tell.
             libc::TCP_ULP => return Ok(0),
+            libc::TCP_FASTOPEN_KEY => return fast_open_key::get(&sock, value),
             libc::TCP_CC_INFO => return tcp_info::congestion(&sock, value),
             _ => get_int(&sock, level, name)?,
         },
@@ -95,6 +97,7 @@ pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Er
     match (level, name) {
         (SOL_SOCKET, _) => set_socket(sock, name, value),
         (IPPROTO_TCP, libc::TCP_CONGESTION) if stream => set_congestion(sock, value),
+        (IPPROTO_TCP, libc::TCP_FASTOPEN_KEY) if stream => fast_open_key::set(sock, value),
         (IPPROTO_TCP, libc::TCP_ULP) if stream => Err(Errno::NOENT),
         (IPPROTO_TCP, libc::TCP_REPAIR) if stream => Err(Errno::PERM),
         (IPPROTO_TCP, libc::TCP_QUICKACK) if stream && sock.has(Tag::WIRE) => {

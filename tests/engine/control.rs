@@ -27,6 +27,7 @@ fn what_is_not_there_is_an_errno() {
         dual: false,
         backlog: Some(1),
         options: Vec::new(),
+        keys: None,
     };
     assert_eq!(rig.ask(&elsewhere), Reply::Errno(99));
     assert_eq!(rig.ask(&Request::Capture), Reply::Errno(9), "no descriptor came along");

@@ -190,7 +190,7 @@ impl Rig {
         rustix::net::bind(&fd, &self.name(role)).unwrap();
         rustix::net::listen(&fd, backlog).unwrap();
         let backlog = Some(backlog as u32);
-        let request = Request::Listen { local, dual: false, backlog, options };
+        let request = Request::Listen { local, dual: false, backlog, options, keys: None };
         assert_eq!(self.ask(&request), Reply::Errno(0));
         fd
     }

@@ -1,5 +1,6 @@
 //! The settings of the namespace that scripts change (`sysctl net.ipv4.tcp_...`), in our words.
 //! What the stack has no word for is left alone.
+use understudy::base::FastOpenKeys;
 use understudy::base::time::Duration;
 use understudy::host::file;
 use understudy::stack::tcp::{Ecn, FastOpenBits, SynCookies, TcpConfig};
@@ -94,7 +95,7 @@ impl Sysctls {
             fast_open: self
                 .number("tcp_fastopen", 0)
                 .map_or(own.fast_open, |bits| FastOpenBits(bits as u32)),
-            fast_open_key: self.fast_open_key(),
+            fast_open_keys: self.fast_open_keys(),
             synack_retries: count("tcp_synack_retries", own.synack_retries),
             min_tso_segments: self.number("tcp_min_tso_segs", 0).map_or(2, |n| n as u32),
             syn_cookies: match self.number("tcp_syncookies", 0) {
@@ -107,15 +108,15 @@ impl Sysctls {
         }
     }
 
-    /// The first of perhaps two keys: four words in hexadecimal.
-    fn fast_open_key(&self) -> Option<[u8; 16]> {
-        let text = self.text("tcp_fastopen_key")?.split(',').next()?;
-        let mut key = [0; 16];
-        let mut words = text.split('-');
-        for bytes in key.chunks_exact_mut(4) {
-            let word = u32::from_str_radix(words.next()?.trim(), 16).ok()?;
-            bytes.copy_from_slice(&word.to_le_bytes());
+    /// One key, or two: each is four words in hexadecimal.
+    fn fast_open_keys(&self) -> Option<FastOpenKeys> {
+        let mut bytes = Vec::new();
+        for key in self.text("tcp_fastopen_key")?.split(',') {
+            for word in key.split('-') {
+                let word = u32::from_str_radix(word.trim(), 16).ok()?;
+                bytes.extend(word.to_le_bytes());
+            }
         }
-        Some(key)
+        FastOpenKeys::from_bytes(&bytes)
     }
 }

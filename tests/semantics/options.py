@@ -115,6 +115,27 @@ def test_structures():
     assert s.getsockopt(SOL, rate) == 1000
 
 
+def test_keys_of_fast_open():
+    """TCP_FASTOPEN_KEY: one key or two, and only what was set; who is accepted has none."""
+    key = 33
+    one, two = bytes(range(16)), bytes(range(32))
+    s = listener()
+    assert s.getsockopt(TCP, key, 64) == b""
+    for wrong in (0, 3, 15, 17, 31, 33, 64):
+        assert err(s.setsockopt, TCP, key, bytes(wrong)) == "EINVAL", wrong
+    for keys in (one, two, one):
+        s.setsockopt(TCP, key, keys)
+        for length in (3, 16, 20, 32, 64):
+            assert s.getsockopt(TCP, key, length) == keys[:length], (keys, length)
+    c = socket.create_connection(s.getsockname())
+    a, _ = s.accept()
+    assert a.getsockopt(TCP, key, 64) == b""
+    c.setsockopt(TCP, key, two)
+    assert c.getsockopt(TCP, key, 64) == two
+    with sock("u4") as u:
+        assert err(u.setsockopt, TCP, key, one) in ("ENOPROTOOPT", "EOPNOTSUPP")
+
+
 def test_lengths():
     s = sock("t4")
     for level, name in ((TCP, socket.TCP_NODELAY), (TCP, socket.TCP_KEEPIDLE),

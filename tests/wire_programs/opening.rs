@@ -3,7 +3,7 @@ use crate::common::wire::{OURS4, Plan, Wire};
 use crate::common::{Mode, artifacts};
 use crate::{Listener, assert_whole, both_ends, need, need_root};
 
-on_both! { fast_open_both_ways, deferred_accept_both_ways }
+on_both! { fast_open_both_ways, keys_of_fast_open_both_ways, deferred_accept_both_ways }
 
 /// A wire on which both ends take part in fast open, as clients and as servers.
 fn fast(mode: Mode) -> Wire {
@@ -38,6 +38,20 @@ fn fast_open_both_ways(mode: Mode) {
                      b'long' 10005 with the SYN\nb'four' 5 with the SYN\n\
                      b'five' 5 with the SYN\nb'five' 5 with the SYN\n";
         assert_eq!(said.listener, heard, "{who:?} {v6}");
+    }
+}
+
+/// RFC 7413 4.1.2, `TCP_FASTOPEN_KEY`: keys are changed while the server runs. A cookie of the
+/// backup key opens and is renewed, one of a key that is gone does not.
+fn keys_of_fast_open_both_ways(mode: Mode) {
+    need!("python3");
+    need_root!();
+    let wire = fast(mode);
+    for (who, v6) in [(Listener::Ours, false), (Listener::Peer, false), (Listener::Ours, true)] {
+        let said = both_ends(&wire, who, v6, "fast_open_keys.py", &[]);
+        let syn = "with the SYN\n";
+        let expected = format!("listens\nlater\n{syn}{syn}{syn}later\n{syn}");
+        assert_eq!(said.listener, expected, "{who:?} {v6}");
     }
 }
 

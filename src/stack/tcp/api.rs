@@ -1,6 +1,6 @@
 //! The words in which TCP speaks to the rest of the stack.
 pub use crate::base::tcp_modes::{Ecn, MtuProbing, SynCookies};
-use crate::base::{FourTuple, NetError, addr::IpAddr, time::Duration};
+use crate::base::{FastOpenKeys, FourTuple, NetError, addr::IpAddr, time::Duration};
 
 /// Defaults for new connections, per net.
 #[derive(Clone, Debug)]
@@ -60,9 +60,9 @@ pub struct TcpConfig {
     pub abort_on_overflow: bool,
     /// Who may use fast open (Linux `tcp_fastopen`).
     pub fast_open: FastOpenBits,
-    /// The key of the cookies that servers give (Linux `tcp_fastopen_key`); `None`: the net's
+    /// The keys of the cookies that servers give (Linux `tcp_fastopen_key`); `None`: the net's
     /// secret, new with each start.
-    pub fast_open_key: Option<[u8; 16]>,
+    pub fast_open_keys: Option<FastOpenKeys>,
     /// Connections without a program, at most; further ones are reset (Linux `tcp_max_orphans`).
     pub orphans: usize,
     /// Connections in TIME-WAIT, at most; further ones end at once (Linux `tcp_max_tw_buckets`).
@@ -133,6 +133,8 @@ pub struct TcpOptions {
     pub fast_open_no_cookie: bool,
     /// `TCP_FASTOPEN` of a listener: connections that it takes before their handshake is done.
     pub fast_open_queue: u16,
+    /// `TCP_FASTOPEN_KEY` of a listener; `None` for the net's.
+    pub fast_open_keys: Option<FastOpenKeys>,
     /// `IP_TTL` / `IPV6_UNICAST_HOPS`.
     pub ttl: u8,
     /// `IP_TOS` / `IPV6_TCLASS`.
@@ -371,7 +373,7 @@ impl Default for TcpConfig {
             syn_queue: TCP_SYN_QUEUE,
             abort_on_overflow: false,
             fast_open: FastOpenBits::CLIENT,
-            fast_open_key: None,
+            fast_open_keys: None,
             orphans: TCP_ORPHANS,
             time_wait_max: TCP_TIME_WAIT,
             teaching: Teaching::default(),
@@ -403,6 +405,7 @@ impl Default for TcpOptions {
             fast_open: false,
             fast_open_no_cookie: false,
             fast_open_queue: 0,
+            fast_open_keys: None,
             ttl: 64,
             tos: 0,
             congestion: String::new(),

@@ -74,8 +74,9 @@ impl Fast {
 pub(super) enum Judgment {
     /// The SYN-ACK brings a cookie.
     Offer(Cookie),
-    /// The connection is there at once.
-    Open,
+    /// The connection is there at once; the SYN-ACK brings a new cookie if the old one was made
+    /// with a key that will soon be forgotten.
+    Open(Option<Cookie>),
     /// Nothing.
     Plain,
 }
@@ -100,12 +101,17 @@ impl Tcp {
         }
         let bare = self.config.fast_open.has(FastOpenBits::SERVER_WITHOUT_COOKIE);
         if bare || options.fast_open_no_cookie {
-            return Judgment::Open;
+            return Judgment::Open(None);
         }
         let Some(shown) = shown else { return Judgment::Plain };
-        let right = self.cookie_for(&tuple).in_form_of(shown);
+        let keys = options.fast_open_keys.or(self.config.fast_open_keys);
+        let cookie = |key| self.cookie_for(&tuple, key).in_form_of(shown);
+        let right = cookie(keys.map(|keys| keys.active));
         if shown == right {
-            return Judgment::Open;
+            return Judgment::Open(None);
+        }
+        if keys.and_then(|keys| keys.backup).is_some_and(|key| shown == cookie(Some(key))) {
+            return Judgment::Open(Some(right));
         }
         if !shown.is_request() {
             self.counters.add(Count::FastOpenBadCookie);
@@ -115,7 +121,7 @@ impl Tcp {
 
     /// The cookie of a client: 8 bytes, and with a given key the very same as Linux's (SipHash of
     /// both addresses).
-    fn cookie_for(&self, tuple: &FourTuple) -> Cookie {
+    fn cookie_for(&self, tuple: &FourTuple, key: Option<[u8; 16]>) -> Cookie {
         let mut bytes = Vec::with_capacity(48);
         for ip in [tuple.remote.ip(), tuple.local.ip()] {
             match ip {
@@ -123,7 +129,7 @@ impl Tcp {
                 IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
             }
         }
-        let hash = match self.config.fast_open_key {
+        let hash = match key {
             Some(key) => Secret::new(key).hash_bytes(&bytes),
             None => self.secret.hash(&("fast open", bytes)),
         };

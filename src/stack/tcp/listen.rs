@@ -178,7 +178,10 @@ impl Tcp {
         }
         let mut request = Request::new(tuple, key, meta.path, segment, iss, now);
         match self.judge_fast_open(arrival, key) {
-            fast_open::Judgment::Open => return self.open_fast(arrival, &request),
+            fast_open::Judgment::Open(cookie) => {
+                request.fast_open = cookie;
+                return self.open_fast(arrival, &request);
+            }
             fast_open::Judgment::Offer(cookie) => request.fast_open = Some(cookie),
             fast_open::Judgment::Plain => {}
         }

@@ -1,7 +1,7 @@
 //! Fast open (RFC 7413) as a server.
 use super::script::*;
-use crate::base::NetError;
 use crate::base::time::Duration;
+use crate::base::{FastOpenKeys, NetError};
 use crate::stack::Event;
 use crate::stack::tcp::*;
 use crate::wire::tcp::{Cookie, Options};
@@ -207,12 +207,43 @@ fn cookies_are_the_ones_of_linux() {
         ("192.0.2.1", "192.168.0.1", 0x3021_b9d8_8901_7eebu64),
         ("fd3d:fa7b:d17d::1", "fd3d:0a0b:17d6::1", 0xc1d1_e974_2a47_a9bc),
     ] {
-        let mut s = Script::with(TcpConfig { fast_open_key: Some(key), ..config(2) });
+        let keys = Some(FastOpenKeys { active: key, backup: None });
+        let mut s = Script::with(TcpConfig { fast_open_keys: keys, ..config(2) });
         s.remote.set_ip(client.parse().unwrap());
         s.local.set_ip(server.parse().unwrap());
         s.tcp.listen(s.local, false, 10).unwrap();
         let options = TcpOptions { fast_open_queue: 5, ..TcpOptions::default() };
         s.tcp.set_listener_options(s.local, false, options);
         assert_eq!(ask(&mut s).unwrap().as_bytes(), cookie.to_be_bytes());
+    }
+}
+
+/// RFC 7413 4.1.2, `TCP_FASTOPEN_KEY`: a listener's own key comes before the net's; a cookie of its
+/// backup key is good, and is renewed.
+#[test]
+fn a_listener_has_keys_of_its_own() {
+    let [old, new] = [[1; 16], [2; 16]];
+    let keys = |active, backup| Some(FastOpenKeys { active, backup });
+    let mut s = Script::with(TcpConfig { fast_open_keys: keys([3; 16], None), ..config(2) });
+    s.tcp.listen(s.local, false, 10).unwrap();
+    let set = |s: &mut Script, fast_open_keys| {
+        let options = TcpOptions { fast_open_queue: 5, fast_open_keys, ..TcpOptions::default() };
+        s.tcp.set_listener_options(s.local, false, options);
+        ask(s).unwrap()
+    };
+    let of_net = set(&mut s, None);
+    let [of_old, of_new] = [old, new].map(|key| set(&mut s, keys(key, None)));
+    assert!(of_net != of_old && of_net != of_new && of_old != of_new);
+    assert_eq!(set(&mut s, keys(new, Some(old))), of_new);
+    for (cookie, opens, renewed) in
+        [(of_new, true, None), (of_old, true, Some(of_new)), (of_net, false, Some(of_new))]
+    {
+        s.put_with(S, 0, 0, b"GET", with_cookie(cookie));
+        assert_eq!(s.accept(), opens);
+        let got = s.expect_syn_ack(if opens { 4 } else { 1 });
+        assert_eq!(got.header.options.fast_open, renewed);
+        s.put(R, if opens { 4 } else { 1 }, 0, &[]);
+        while s.tcp.poll_event().is_some() {}
+        s.remote.set_port(s.remote.port() + 1);
     }
 }
