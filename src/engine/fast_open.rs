@@ -43,7 +43,7 @@ impl Engine {
         self.reasons.take(&tuple);
         match self.stack.tcp_connect(now, tuple, *options) {
             Ok(conn) => {
-                self.stack.tcp_mut().preload(now, conn, &data[..len]);
+                self.stack.tcp_mut().preload(now, conn, &data[..len], false);
                 self.sessions.set_conn(key, conn);
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.phase = Phase::Open;

@@ -156,7 +156,7 @@ impl Engine {
         tracing::debug!(tuple = ?request.tuple, ?connected, "connect");
         match connected {
             Ok(conn) => {
-                self.stack.tcp_mut().preload(now, conn, &request.data);
+                self.stack.tcp_mut().preload(now, conn, &request.data, false);
                 self.sessions.set_conn(key, conn);
                 if let Some(value) = quickack {
                     self.stack.tcp_mut().set_quickack(now, conn, value);

@@ -103,6 +103,15 @@ impl Cookie {
     pub fn in_form_of(self, other: Cookie) -> Cookie {
         Cookie { experimental: other.experimental, ..self }
     }
+    /// It has the form that was in use before RFC 7413 (kind 254).
+    pub fn is_experimental(self) -> bool {
+        self.experimental
+    }
+    /// The same in the form that was in use before RFC 7413.
+    #[must_use]
+    pub const fn as_experimental(self) -> Cookie {
+        Cookie { experimental: true, ..self }
+    }
     fn experimental(body: &[u8]) -> Option<Cookie> {
         Cookie::new(body).map(|cookie| Cookie { experimental: true, ..cookie })
     }

@@ -223,7 +223,8 @@ impl Conn {
 
     /// Bytes from `seq` on that the peer's window takes. One that a SYN told begins behind ours.
     pub fn window_from(&self, seq: Seq) -> u32 {
-        (self.tx.una.later(self.tx.iss + 1) + self.tx.wnd).past(seq)
+        let from = if self.state.is_synchronized() { self.tx.una } else { self.tx.iss + 1 };
+        (from + self.tx.wnd).past(seq)
     }
 
     /// Bytes sent and not cumulatively acknowledged.

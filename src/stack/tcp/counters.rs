@@ -34,6 +34,7 @@ counts! {
     TooManyTimeWaits = "time_waits_cut_short",
     ListenNotSyn = "drop_listen_not_syn",
     SynSentBadAck = "drop_syn_sent_bad_ack",
+    SynSentBadEcho = "drop_syn_sent_bad_echo",
     SynSentNothing = "drop_syn_sent_without_syn",
     SynSentReset = "drop_syn_sent_stray_reset",
     Paws = "drop_paws",

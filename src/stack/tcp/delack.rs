@@ -127,6 +127,15 @@ impl Conn {
         }
     }
 
+    /// The ACK of a SYN-ACK waits for data that is about to be written (Linux
+    /// `tcp_rcv_synsent_state_process`).
+    pub fn hold_first_ack(&mut self, cx: &Cx<'_>) {
+        self.enter_quick_mode(QUICK_ACKS);
+        self.rx.delack.scheduled = true;
+        self.rx.ack_now = false;
+        self.timers.set(Timer::DelayedAck, cx.now + DELAY_MAX);
+    }
+
     /// Linux `tcp_send_delayed_ack`.
     fn delay_ack(&mut self, cx: &Cx<'_>) {
         let ack = &self.rx.delack;

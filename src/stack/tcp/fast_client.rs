@@ -8,13 +8,16 @@ use super::Tcp;
 use super::api::{FastOpenBits, State, TcpOptions};
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
+use super::recovery::Pending;
+use super::seq::Seq;
 use super::table::Keyed;
 use crate::base::limits::FAST_OPEN_COOKIES;
 use crate::base::{Instant, addr::IpAddr, time::Duration};
-use crate::wire::tcp::{Cookie, HEADER_LEN, HEADER_LEN_MAX};
+use crate::stack::ConnId;
+use crate::wire::tcp::{Cookie, Flags, HEADER_LEN, HEADER_LEN_MAX};
 use std::collections::{HashMap, VecDeque};
 
-/// RFC 7413 4.1.3: MSS if none is remembered, bytes.
+/// RFC 9293 3.7.1: the peer's MSS if its SYN-ACK does not say, bytes.
 const MSS_DEFAULT: u16 = 536;
 /// Losses in a row from which on a way is avoided, and for how long at first; it doubles.
 const LOSSES_ALLOWED: u8 = 1;
@@ -22,23 +25,60 @@ const AVOIDED: Duration = Duration::from_secs(60);
 /// Doublings of it: about five days.
 const DOUBLINGS_MAX: u8 = 13;
 
-/// What a handshake told of a host.
+/// Why data did not go with a SYN, or was not taken: what `tcpi_fastopen_client_fail` shows, with
+/// Linux's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(u8)]
+pub(super) enum Failure {
+    /// It worked, or was not tried.
+    #[default]
+    None = 0,
+    NoCookie = 1,
+    NotTaken = 2,
+    SynAgain = 3,
+}
+
+/// What a handshake in which fast open was tried told of a host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum News {
-    /// It gave a cookie, and this is its MSS.
-    Given(Cookie, u16),
+pub(super) struct News {
+    /// It gave this cookie.
+    cookie: Option<Cookie>,
+    /// Its MSS.
+    mss: u16,
     /// The SYN with the option was lost, the one without got through.
-    Lost(Instant),
-    /// It went well.
-    Taken,
+    lost: Option<Instant>,
+    /// It did not know the option in this form.
+    unknown: Option<Form>,
+}
+
+/// The two forms of the option: RFC 7413's, and the experimental one of before (RFC 6994, kind 254)
+/// that some servers still know alone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Form {
+    Standard,
+    Experimental,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     cookie: Option<Cookie>,
     mss: u16,
+    /// The last form of which it knew nothing: once the experimental one was tried as well, it is
+    /// RFC 7413's again for ever (Linux `try_exp`).
+    unknown: Option<Form>,
     losses: u8,
     lost_at: Instant,
+}
+
+impl Known {
+    /// What a SYN is to show.
+    fn shown(&self) -> Cookie {
+        match (self.cookie, self.unknown) {
+            (Some(cookie), _) => cookie,
+            (None, Some(Form::Standard)) => Cookie::REQUEST.as_experimental(),
+            (None, _) => Cookie::REQUEST,
+        }
+    }
 }
 
 /// What is known of hosts, as a client (RFC 7413 4.1.3).
@@ -66,22 +106,21 @@ impl Hosts {
         self.map.entry(host).or_default()
     }
 
+    /// Linux `tcp_fastopen_cache_set`.
     pub fn learn(&mut self, host: IpAddr, news: News) {
-        match news {
-            News::Given(cookie, mss) => {
-                let known = self.entry(host);
-                (known.cookie, known.mss, known.losses) = (Some(cookie), mss, 0);
-            }
-            News::Lost(at) => {
-                let known = self.entry(host);
+        let known = self.entry(host);
+        known.mss = news.mss;
+        if news.cookie.is_some() {
+            known.cookie = news.cookie;
+        } else if known.cookie.is_none() {
+            known.unknown = known.unknown.max(news.unknown);
+        }
+        match news.lost {
+            Some(at) => {
                 known.losses = known.losses.saturating_add(1);
                 known.lost_at = at;
             }
-            News::Taken => {
-                if let Some(known) = self.map.get_mut(&host) {
-                    known.losses = 0;
-                }
-            }
+            None => known.losses = 0,
         }
     }
 
@@ -93,25 +132,54 @@ impl Hosts {
     }
 }
 
+/// What a SYN may show and carry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    option: Option<Cookie>,
+    /// The host's MSS if it is known; else data may fill a packet, as on Linux (RFC 7413 4.1.3
+    /// would have 536 bytes).
+    mss: Option<u16>,
+}
+
+impl Offer {
+    fn takes_data(&self) -> bool {
+        self.option.is_none_or(|cookie| !cookie.is_request())
+    }
+
+    /// Bytes of data that fit, if ours are segments of `mss` bytes: Linux leaves room for all
+    /// options that could be.
+    fn room(&self, mss: u32) -> u32 {
+        let options = (HEADER_LEN_MAX - HEADER_LEN) as u32;
+        let mss = self.mss.map_or(mss, |known| mss.min(known.into()));
+        if self.takes_data() { mss.saturating_sub(options) } else { 0 }
+    }
+}
+
 impl Tcp {
+    /// Whether this net's programs may use fast open at all.
+    pub fn offers_fast_open(&self) -> bool {
+        self.config.fast_open.has(FastOpenBits::CLIENT)
+    }
+
     /// What a client's SYN to that host may show and carry.
     pub(super) fn fast_open_of(
         &self,
         now: Instant,
         host: IpAddr,
         options: &TcpOptions,
-    ) -> Option<(Option<Cookie>, u16)> {
-        let bits = self.config.fast_open;
-        if !bits.has(FastOpenBits::CLIENT) || self.hosts.is_avoided(host, now) {
+    ) -> Option<Offer> {
+        if !self.offers_fast_open() || self.hosts.is_avoided(host, now) {
             return None;
         }
         let known = self.hosts.map.get(&host);
-        let mss = known.map(|known| known.mss).filter(|mss| *mss > 0).unwrap_or(MSS_DEFAULT);
-        if options.fast_open_no_cookie || bits.has(FastOpenBits::CLIENT_WITHOUT_COOKIE) {
-            return Some((None, mss));
-        }
-        let cookie = known.and_then(|known| known.cookie).unwrap_or(Cookie::REQUEST);
-        Some((Some(cookie), mss))
+        let mss = known.map(|known| known.mss).filter(|mss| *mss > 0);
+        let bare = self.config.fast_open.has(FastOpenBits::CLIENT_WITHOUT_COOKIE);
+        let option = if options.fast_open_no_cookie || bare {
+            None
+        } else {
+            Some(known.map_or(Cookie::REQUEST, Known::shown))
+        };
+        Some(Offer { option, mss })
     }
 
     /// How many bytes a SYN to `host` could carry now; 0: none, there is no cookie yet.
@@ -122,66 +190,36 @@ impl Tcp {
         mtu: u16,
         options: &TcpOptions,
     ) -> usize {
-        match self.fast_open_of(now, host, options) {
-            Some((cookie, mss)) if cookie.is_none_or(|cookie| !cookie.is_request()) => {
-                room(host, mtu, mss) as usize
-            }
-            _ => 0,
-        }
+        let headers = if host.is_ipv4() { 40 } else { 60 };
+        let mss = match options.max_segment {
+            0 => mtu.saturating_sub(headers),
+            asked => mtu.saturating_sub(headers).min(asked),
+        };
+        self.fast_open_of(now, host, options).map_or(0, |offer| offer.room(mss.into()) as usize)
     }
 
     /// Data to go with the SYN of a connection that was just opened, as far as there is a cookie;
-    /// the rest after the handshake. How much was taken.
-    pub fn preload(&mut self, now: Instant, id: crate::stack::ConnId, data: &[u8]) -> usize {
+    /// the rest after the handshake. `more`: the program waits to write more. How much was taken.
+    pub fn preload(&mut self, now: Instant, id: ConnId, data: &[u8], more: bool) -> usize {
         let load = |conn: &mut Conn, _: &mut Cx<'_>| {
             let fresh = conn.state == State::SynSent && conn.tx.nxt == conn.tx.iss;
             let room = conn.tx.limit.saturating_sub(conn.tx.ring.len());
             let taken = if fresh { data.len().min(room) } else { 0 };
             conn.tx.ring.write(&data[..taken]);
+            conn.fast.more = more;
             taken
         };
         self.with(now, id, load).unwrap_or(0)
     }
 }
 
-/// Bytes of data that fit a SYN with all options (Linux leaves room for 40).
-fn room(host: IpAddr, mtu: u16, mss: u16) -> u32 {
-    let headers = if host.is_ipv4() { 40 } else { 60 };
-    let options = (HEADER_LEN_MAX - HEADER_LEN) as u16;
-    u32::from(mtu.saturating_sub(headers).min(mss).saturating_sub(options))
-}
-
 impl Conn {
     /// An active open that may use fast open.
-    pub fn ask_fast_open(&mut self, (cookie, mss): (Option<Cookie>, u16)) {
-        self.fast.set_option(cookie);
-        if cookie.is_none_or(|cookie| !cookie.is_request()) {
-            self.fast.room = room(self.tuple.remote.ip(), self.path.mtu, mss);
-        }
-    }
-
-    /// Our SYN is answered: what it carried was taken, or goes again.
-    pub fn syn_answered(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
-        if self.fast.syn_data > 0 {
-            self.fast.taken = segment.ack.after(self.tx.iss + 1);
-            if !self.fast.taken {
-                // RFC 7413 4.2.1: the data as new, with what the SYN-ACK told.
-                cx.counters.add(Count::FastOpenRefused);
-                self.stats.total_retrans = self.stats.total_retrans.wrapping_add(1);
-            }
-            self.tx.nxt = segment.ack;
-            self.tx.small_end = segment.ack;
-        }
-        let given = segment.options.fast_open.filter(|cookie| !cookie.is_request());
-        let mss = segment.options.mss.unwrap_or(MSS_DEFAULT);
-        let news = match given {
-            Some(cookie) => Some(News::Given(cookie, mss)),
-            None if self.fast.lost && !self.fast.taken => Some(News::Lost(cx.now)),
-            None if self.fast.taken => Some(News::Taken),
-            None => None,
-        };
-        if news.is_some() {
-            self.fast.rest().news = news;
+    pub fn ask_fast_open(&mut self, offer: Offer) {
+        self.fast.set_option(offer.option);
+        self.fast.room = offer.room(self.tx.mss);
+        if !offer.takes_data() {
+            self.fast.failure = Failure::NoCookie;
         }
     }
 
@@ -199,11 +237,92 @@ impl Conn {
         len
     }
 
-    /// Our SYN was not answered in time: it goes again without data and option.
+    /// Our SYN was not answered in time, or was too large: it goes again without data and option.
     pub fn syn_lost(&mut self) {
-        if self.state == State::SynSent && (self.fast.option().is_some() || self.fast.syn_data > 0)
-        {
+        if self.state == State::SynSent && self.fast.tried() {
             self.fast.lost = true;
         }
+    }
+
+    /// The end of the data that went with our SYN.
+    pub fn syn_data_end(&self) -> Seq {
+        self.tx.iss + 1 + self.fast.syn_data
+    }
+
+    /// What of that data is not acknowledged is a piece of the flight like others. It left with the
+    /// SYN.
+    pub fn syn_data_flies(&mut self, cx: &Cx<'_>, from: Seq) {
+        let end = self.syn_data_end();
+        let snapshot = self.rate.sent(cx.now, true, end.past(from));
+        let mss = self.tx.mss - self.options_now(cx).wire_len() as u32;
+        self.tx.nxt = end;
+        self.flight.push(from, end, self.tx.last_sent, mss, snapshot);
+        if from.before(end) {
+            // Linux `tcp_send_syn_data`.
+            self.flight.mark_tail(true, false);
+        }
+    }
+
+    /// A SYN-ACK has made the connection: what it says of fast open (Linux
+    /// `tcp_rcv_fastopen_synack`). The ACK is owed.
+    pub fn syn_answered(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
+        let missing = segment.ack.before(self.syn_data_end());
+        if self.fast.tried() {
+            self.fast.rest().news = Some(self.news(cx, segment, missing));
+        }
+        self.rx.ack_now = true;
+        if missing {
+            return self.syn_data_missing(cx, segment.ack);
+        }
+        self.fast.taken = self.fast.syn_data > 0;
+        if self.fast.tried() {
+            self.take_syn_ack_data(cx, segment);
+        }
+        if self.fast.more || self.rx.delack.pingpong {
+            self.hold_first_ack(cx);
+        }
+    }
+
+    fn news(&self, cx: &Cx<'_>, segment: &Segment<'_>, missing: bool) -> News {
+        let (shown, answer) = (self.fast.option(), segment.options.fast_open);
+        let again = self.stats.total_retrans > 0;
+        // An answer to no question is no cookie.
+        let answer = answer.filter(|_| shown.is_some());
+        let silent = answer.is_none() && self.fast.syn_data == 0 && !again;
+        News {
+            cookie: answer.filter(|cookie| !cookie.is_request()),
+            mss: segment.options.mss.unwrap_or(MSS_DEFAULT),
+            lost: (again && answer.is_none() && missing).then_some(cx.now),
+            unknown: shown.filter(|_| silent).map(|shown| match shown.is_experimental() {
+                false => Form::Standard,
+                true => Form::Experimental,
+            }),
+        }
+    }
+
+    /// RFC 7413 4.2.1: data of the SYN that the SYN-ACK does not acknowledge is sent again at once.
+    fn syn_data_missing(&mut self, cx: &mut Cx<'_>, from: Seq) {
+        cx.counters.add(Count::FastOpenRefused);
+        self.fast.failure = match self.stats.total_retrans {
+            0 => Failure::NotTaken,
+            _ => Failure::SynAgain,
+        };
+        self.syn_data_flies(cx, from);
+        self.lose(cx, 0);
+        self.repair_alone();
+        self.set_retransmit(Pending::Rto, cx.now + self.rtt.rto(cx.config));
+    }
+
+    /// Data and FIN that came with the SYN-ACK. Like Linux, they are taken only where fast open was
+    /// asked for; else they come again.
+    fn take_syn_ack_data(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
+        let room = self.rx.edge.past(self.rx.nxt) as usize;
+        let mut rest = Segment { seq: segment.seq + 1, ..*segment };
+        if rest.payload.len() > room {
+            rest.payload = &rest.payload[..room];
+            rest.flags.0 &= !Flags::FIN.0;
+        }
+        self.keep_syn_data(rest.payload);
+        self.take_fin(cx, &rest);
     }
 }

@@ -8,7 +8,7 @@ use super::Tcp;
 use super::api::{FastOpenBits, State};
 use super::conn::{Conn, Cx, Segment};
 use super::counters::Count;
-use super::fast_client::News;
+use super::fast_client::{Failure, News};
 use super::listen::{Arrival, ListenerKey};
 use super::syn_queue::Request;
 use crate::base::{FourTuple, addr::IpAddr, rng::Secret};
@@ -23,8 +23,12 @@ pub(super) struct Fast {
     pub syn_data: u32,
     /// A SYN with any of this was not answered in time.
     pub lost: bool,
+    /// The program waits for the handshake to write more.
+    pub more: bool,
     /// Data of a SYN was taken (`TCPI_OPT_SYN_DATA`).
     pub taken: bool,
+    /// Why it did not work, as a client.
+    pub failure: Failure,
     /// Opened by the peer's SYN: the program has it before the handshake is done.
     pub child: bool,
     /// What most connections do without.
@@ -50,6 +54,11 @@ impl Fast {
     /// What our SYN or SYN-ACK carries.
     pub fn option(&self) -> Option<Cookie> {
         self.rest.as_ref().and_then(|rest| rest.option)
+    }
+
+    /// Our SYN had the option, or data.
+    pub fn tried(&self) -> bool {
+        self.option().is_some() || self.syn_data > 0
     }
 
     /// Our SYN or SYN-ACK carries this.
@@ -160,6 +169,12 @@ impl Conn {
         self.cc.opened(&self.congestion_start(cx));
         let window = usize::from(self.first_window());
         let data = &segment.payload[..segment.payload.len().min(window)];
+        self.keep_syn_data(data);
+        self.stats.segs_in += 1;
+    }
+
+    /// Data that came with a SYN or SYN-ACK, as far as the window takes it.
+    pub fn keep_syn_data(&mut self, data: &[u8]) {
         if !data.is_empty() {
             self.rx.ring.write(data);
             self.rx.nxt += data.len() as u32;
@@ -167,7 +182,6 @@ impl Conn {
             self.stats.data_segs_in += 1;
             self.fast.taken = true;
         }
-        self.stats.segs_in += 1;
     }
 
     /// The program has this connection and may write, though the handshake is not done.

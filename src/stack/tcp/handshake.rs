@@ -34,10 +34,11 @@ impl Conn {
     pub fn syn_sent(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) -> Result<(), Verdict> {
         let ack = segment.has(Flags::ACK);
         // First: the ACK.
-        // A SYN with data may be answered after it was sent again without.
-        let top = self.tx.nxt.later(self.tx.iss + 1 + self.fast.syn_data);
-        if ack && !(segment.ack.after(self.tx.iss) && segment.ack.at_or_before(top)) {
+        if ack && !(segment.ack.after(self.tx.iss) && segment.ack.at_or_before(self.tx.nxt)) {
             return Err(Verdict::Refuse(Count::SynSentBadAck));
+        }
+        if ack && !self.echoes_our_syn(cx, segment) {
+            return Err(Verdict::Refuse(Count::SynSentBadEcho));
         }
         // Second: the RST. Only one that acknowledges our SYN is for us.
         if segment.has(Flags::RST) {
@@ -49,16 +50,25 @@ impl Conn {
         }
         self.take_syn(cx, segment);
         if ack {
-            self.syn_answered(cx, segment);
+            self.tx.nxt = segment.ack;
             self.established(cx, segment);
-            self.rx.ack_now = true;
+            self.syn_answered(cx, segment);
         } else {
-            // Simultaneous open. Data of our SYN goes again.
+            // Simultaneous open. Data of their SYN will come again, and so may ours.
             self.go(Cause::SynArrived);
-            self.tx.nxt = self.tx.nxt.earlier(self.tx.iss + 1);
+            self.syn_data_flies(cx, self.tx.iss + 1);
             self.tx.syn_due = true;
         }
         Ok(())
+    }
+
+    /// A SYN-ACK whose timestamp answers none of our SYNs is not for this connection (Linux
+    /// `tcp_rcv_synsent_state_process`, `PAWSActiveRejected`).
+    fn echoes_our_syn(&self, cx: &Cx<'_>, segment: &Segment<'_>) -> bool {
+        let stamps = segment.options.timestamps.filter(|_| cx.config.timestamps);
+        let Some((_, echo)) = stamps.filter(|(_, echo)| *echo != 0) else { return true };
+        let first = self.stamps.value(self.tx.last_sent);
+        echo.wrapping_sub(first) <= self.stamps.value(cx.now).wrapping_sub(first)
     }
 
     /// Both SYNs are acknowledged: `segment` did the last of it.
@@ -139,8 +149,8 @@ impl Conn {
             window_shift: scaling.then(|| shift_for(cx.config)),
             sack_permitted: if answer { self.sack } else { cx.config.sack },
             timestamps: stamps.then(|| (self.stamps.value(cx.now), echo)),
-            // RFC 7413 4.2.1: not in a SYN that is sent again.
-            fast_open: self.fast.option().filter(|_| !self.fast.lost),
+            // RFC 7413 4.2.1: not in a SYN that is sent again, nor where two SYNs have crossed.
+            fast_open: self.fast.option().filter(|_| !self.fast.lost && (!answer || self.passive)),
             ..Options::default()
         }
     }

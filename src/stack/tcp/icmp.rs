@@ -46,6 +46,14 @@ impl Conn {
         self.path_changed();
         if self.state.is_synchronized() {
             self.resend_too_large(cx);
+        } else if self.state == State::SynSent {
+            // Our MSS is what fits the way, as far as it is known.
+            self.rx.our_mss = self.rx.our_mss.min(self.tx.mss);
+            if self.fast.syn_data > 0 && !self.fast.lost {
+                self.syn_lost();
+                self.tx.timed = None;
+                self.tx.syn_due = true;
+            }
         }
     }
 }

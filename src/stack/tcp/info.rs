@@ -49,6 +49,7 @@ impl Conn {
                 | u8::from(self.ecn.seen) << 4
                 | u8::from(self.fast.taken) << 5
                 | u8::from(self.fast.child) << 7,
+            fastopen_client_fail: self.fast.failure as u8,
             rto_us: micros(self.rtt.rto(config)),
             ato_us: micros(self.rx.delack.ato),
             snd_mss: self.tx.mss.saturating_sub(if self.stamps.on { 12 } else { 0 }),

@@ -130,9 +130,14 @@ impl Conn {
                 lost |= self.lose(cx, place);
             }
         }
-        if !lost {
-            return;
+        if lost {
+            self.repair_alone();
         }
+    }
+
+    /// What is lost goes again at once; the window has nothing to do with it (Linux
+    /// `tcp_non_congestion_loss_retransmit`).
+    pub fn repair_alone(&mut self) {
         if self.recovery.mode != Mode::Loss {
             self.recovery.mode = Mode::Loss;
             self.recovery.point = self.tx.nxt;

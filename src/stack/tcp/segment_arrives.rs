@@ -47,12 +47,19 @@ impl Conn {
 
     fn walk(&mut self, cx: &mut Cx<'_>, mut segment: Segment<'_>) -> Result<(), Verdict> {
         self.check_timestamp(cx, &segment)?;
+        let crossed = self.crossing_syn_ack(&mut segment);
         self.check_sequence(&mut segment)?; // first
         self.check_reset(&segment)?; // second; the third, security, is not for us
         self.check_syn(&segment)?; // fourth
         let began = segment.seq;
         self.trim(&mut segment);
         self.check_ack(cx, &segment)?; // fifth
+        if crossed {
+            // As on Linux their SYN, which comes for the second time, is answered as such.
+            self.enter_quick_mode(super::delack::QUICK_ACKS);
+            self.note_duplicate(self.rx.irs, self.rx.irs + 1);
+            self.rx.ack_now = true;
+        }
         // As on Linux, only now: a segment with a bad ACK says nothing about time.
         self.note_timestamp(cx, &segment);
         self.take_urgent(began, &segment); // sixth
@@ -78,7 +85,6 @@ impl Conn {
     /// RFC 9293 3.10.7.4, first: the four cases. Like Linux, a segment without data may stand at
     /// the right edge: so does an ACK of a peer that has filled the window.
     fn check_sequence(&mut self, segment: &mut Segment<'_>) -> Result<(), Verdict> {
-        self.simultaneous_syn_ack(segment);
         let (nxt, window) = (self.rx.nxt, self.rx.window());
         let (seq, len) = (segment.seq, segment.len());
         let acceptable = if len == 0 {
@@ -109,15 +115,16 @@ impl Conn {
     }
 
     /// RFC 9293 figure 8: in a simultaneous open the peer's SYN comes again, with the ACK of ours.
-    fn simultaneous_syn_ack(&self, segment: &mut Segment<'_>) {
-        if self.state == State::SynReceived
+    fn crossing_syn_ack(&self, segment: &mut Segment<'_>) -> bool {
+        let crosses = self.state == State::SynReceived
             && segment.has(Flags::SYN.with(Flags::ACK))
             && segment.seq == self.rx.irs
-            && segment.ack == self.tx.nxt
-        {
+            && segment.ack == self.tx.nxt;
+        if crosses {
             segment.seq += 1;
             segment.flags.0 &= !Flags::SYN.0;
         }
+        crosses
     }
 
     /// A reset that is not at `rcv_nxt`. Some stacks send one with the number of their FIN after

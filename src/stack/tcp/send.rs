@@ -55,10 +55,8 @@ impl Conn {
         }
         let again = self.tx.nxt != self.tx.iss;
         let len = if again { 0 } else { self.syn_data_now(cx) };
-        if !again || self.state == State::SynSent {
-            self.tx.nxt = self.tx.iss + 1 + len;
-        }
         if !again {
+            self.tx.nxt = self.tx.iss + 1 + len;
             self.tx.timed = Some((self.tx.iss + 1, cx.now));
         } else {
             self.count_again(cx, 0, 1);
@@ -358,7 +356,7 @@ impl Conn {
     }
 
     /// Timestamps, and what has arrived out of order.
-    fn options_now(&self, cx: &Cx<'_>) -> Options {
+    pub fn options_now(&self, cx: &Cx<'_>) -> Options {
         self.options_after(cx, Options::default())
     }
 
