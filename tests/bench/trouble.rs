@@ -6,7 +6,7 @@
 //! one of the kernel share a bottleneck for a minute. The kernel's algorithm is CUBIC.
 //!
 //! `send`, `receive`, `fair` run one part only; `--seconds N`, `--rounds N`, `--algorithm NAME`
-//! (ours), `--only WORDS` (cells whose title has these).
+//! (ours), `--only WORDS` (cells whose title has these), `--keep DIR` (iperf3's reports).
 mod bridge;
 #[path = "../common/mod.rs"]
 mod common;
@@ -41,6 +41,8 @@ struct Settings {
     seconds: u32,
     rounds: usize,
     algorithm: String,
+    /// Where iperf3's reports are to be kept, if anywhere.
+    keep: Option<String>,
 }
 
 /// The hosts and what joins them; all end with it.
@@ -105,10 +107,13 @@ impl World {
 }
 
 /// What arrived, in Mb/s.
-fn goodput((server, client): (Program, Program), seconds: u32) -> f64 {
+fn goodput((server, client): (Program, Program), seconds: u32, keep: Option<&str>) -> f64 {
     let limit = Duration::from_secs(u64::from(seconds) + 60);
     let report = client.finish_within(limit).ok();
     server.finish_within(limit).ok();
+    if let Some(file) = keep {
+        std::fs::write(file, &report).expect("a file for iperf3's report");
+    }
     let report: Value = serde_json::from_str(&report).expect("iperf3 prints JSON");
     report["end"]["sum_received"]["bits_per_second"].as_f64().expect("a figure") / 1e6
 }
@@ -124,10 +129,13 @@ fn table(title: &str, back: bool, cells: &[(&str, &str)], settings: &Settings) {
         let mut figures = [Vec::new(), Vec::new()];
         for round in 0..settings.rounds {
             let path = format!("{path},seed={}", 10 * (round + 1));
-            let world = World::new(&path, settings);
             for (mode, figures) in [Mode::Kernel, Mode::Understudy].iter().zip(&mut figures) {
+                // A new bridge with the same seed: the same frames are lost.
+                let world = World::new(&path, settings);
                 let transfer = world.start(*mode, settings.seconds, 5201, back);
-                figures.push(goodput(transfer, settings.seconds));
+                let name = format!("{title}, {cell}, {}, {mode:?}.json", round + 1);
+                let keep = settings.keep.as_ref().map(|dir| format!("{dir}/{name}"));
+                figures.push(goodput(transfer, settings.seconds, keep.as_deref()));
             }
         }
         let [kernel, ours] = figures.each_mut().map(|f| median(f));
@@ -140,7 +148,7 @@ fn fair(settings: &Settings) {
     let world = World::new(&format!("{SHARED},seed=1"), settings);
     let flows = [(Mode::Kernel, 5201), (Mode::Understudy, 5202)]
         .map(|(mode, port)| world.start(mode, 60, port, false));
-    let [kernel, ours] = flows.map(|flow| goodput(flow, 60));
+    let [kernel, ours] = flows.map(|flow| goodput(flow, 60, None));
     let jain = (kernel + ours).powi(2) / (2.0 * (kernel * kernel + ours * ours));
     println!("\n| shared for 60 s | kernel Mb/s | Understudy Mb/s | Jain's index |");
     println!("|---|---|---|---|\n| {SHARED} | {kernel:.2} | {ours:.2} | {jain:.3} |");
@@ -163,6 +171,7 @@ fn main() {
         seconds: number("--seconds", 10),
         rounds: number("--rounds", 3) as usize,
         algorithm: value("--algorithm").unwrap_or_else(|| "cubic".into()),
+        keep: value("--keep"),
     };
     let words = value("--only").unwrap_or_default();
     let cells: Vec<_> = CELLS.iter().copied().filter(|c| c.0.contains(&words)).collect();
