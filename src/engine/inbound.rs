@@ -34,6 +34,16 @@ enum Knock {
 }
 
 impl Engine {
+    /// SYNs have come, and nobody is to be answered in the name of a listener that has closed.
+    pub(super) fn look_for_listeners(&mut self) {
+        while let Some((local, dual)) = self.stack.tcp_mut().next_called() {
+            if !self.listeners.anybody(self.net, local, dual) {
+                tracing::debug!(%local, dual, "nobody listens any more");
+                self.stack.tcp_mut().unlisten(local, dual);
+            }
+        }
+    }
+
     /// The stack has accepted a connection.
     pub(super) fn adopt(&mut self, now: Instant, conn: ConnId, tuple: FourTuple) {
         let role = Role::Wire { local: tuple.remote, remote: tuple.local };

@@ -2,6 +2,7 @@
 //! own list of unix sockets at the start (a restarted engine finds the servers of the one before),
 //! when the process of a listener ends, and when a knock was in vain.
 use super::slab::{Key, Slab};
+use super::unix;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, unix_diag};
 use crate::sock::name::{Name, NetId, Role, Slot};
@@ -59,6 +60,8 @@ pub struct Listeners {
     /// Processes that listened (pidfds).
     watches: Slab<(i32, OwnedFd)>,
     watched: HashMap<i32, Key>,
+    /// Two sockets that are connected to one another: see [`Listeners::anybody`].
+    probe: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl Listeners {
@@ -69,6 +72,7 @@ impl Listeners {
             stale: true,
             watches: Slab::new(),
             watched: HashMap::new(),
+            probe: unix::pair().ok(),
         }
     }
 
@@ -101,6 +105,21 @@ impl Listeners {
             }
         }
         self.map.get(&(local, dual)).map_or_else(Vec::new, |places| places.in_turn(start))
+    }
+
+    /// Whether anybody is still there. Who closes a listening socket, tells nobody; but the kernel
+    /// looks for the listener even if the socket that is to be connected to it is connected
+    /// already, and then says that instead.
+    pub fn anybody(&mut self, net: NetId, local: SocketAddr, dual: bool) -> bool {
+        for slot in self.places(net, local, dual, 0) {
+            let Some((probe, _)) = &self.probe else { return true };
+            match unix::connect(probe, net, Role::Listener { local, dual, slot }) {
+                Err(Errno::CONNREFUSED) => self.gone(local, dual, slot),
+                _ => return true,
+            }
+        }
+        self.map.remove(&(local, dual));
+        false
     }
 
     /// Nobody was found there.

@@ -145,6 +145,7 @@ impl Engine {
     }
 
     fn drain_events(&mut self, time: Instant) {
+        self.look_for_listeners();
         while let Some(event) = self.stack.poll_event() {
             match event {
                 Event::TcpAccepted { conn, tuple } => self.adopt(time, conn, tuple),

@@ -40,6 +40,11 @@ pub fn connect(fd: &OwnedFd, net: NetId, role: Role) -> Result<(), Errno> {
     net::connect(fd, &address(net, role)?)
 }
 
+/// Two streams that are connected to one another.
+pub fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+    net::socketpair(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)
+}
+
 /// The next one that waits.
 pub fn accept(fd: &OwnedFd) -> Result<OwnedFd, Errno> {
     net::accept_with(fd, FLAGS)

@@ -3,7 +3,10 @@ use crate::common::wire::{OURS4, Plan, Wire};
 use crate::common::{Mode, artifacts};
 use crate::{Listener, assert_whole, both_ends, need, need_root};
 
-on_both! { fast_open_both_ways, keys_of_fast_open_both_ways, deferred_accept_both_ways }
+on_both! {
+    fast_open_both_ways, keys_of_fast_open_both_ways, deferred_accept_both_ways,
+    what_ends_before_it_is_accepted
+}
 
 /// A wire on which both ends take part in fast open, as clients and as servers.
 fn fast(mode: Mode) -> Wire {
@@ -63,6 +66,19 @@ fn deferred_accept_both_ways(mode: Mode) {
     for who in [Listener::Ours, Listener::Peer] {
         let said = both_ends(&wire, who, false, "deferred.py", &[]);
         assert_eq!(said.listener, "seconds 3\nnot yet\nb'now' at once\n", "{who:?}");
+    }
+}
+
+/// RFC 9293 3.10.7.1, 3.10.7.4: what is reset before it is accepted is accepted all the same, and
+/// has what had come; a listener that has closed refuses the next one at once.
+fn what_ends_before_it_is_accepted(mode: Mode) {
+    need!("python3");
+    need_root!();
+    let wire = Wire::new(mode);
+    for v6 in [false, true] {
+        let said = both_ends(&wire, Listener::Ours, v6, "early_end.py", &[]);
+        assert_eq!(said.listener, "closed ECONNRESET b''\nclosed b'data' ECONNRESET\n", "{v6}");
+        assert_eq!(said.connector, "ECONNREFUSED\n", "{v6}");
     }
 }
 

@@ -2,6 +2,8 @@
 //! `None`, nothing, or [`NetError::NotConnected`].
 use super::conn::Conn;
 use super::counters::Count;
+use super::reset::Reply;
+use super::seq::Seq;
 use super::{Tcp, api::*, nagle::Mark, plain, plain_tuple};
 use crate::base::{FourTuple, Instant, NetError, addr::SocketAddr, time::Duration};
 use crate::stack::ConnId;
@@ -44,8 +46,15 @@ impl Tcp {
         self.listeners.get(&(plain(local), dual)).map(|listener| &listener.options)
     }
 
-    /// Takes no more connections. Half-open ones are forgotten (and answered by a reset when they
-    /// speak again, as on Linux); established ones stay.
+    /// For whom a SYN was taken that is about to be answered, each once: whoever knows whether he
+    /// is still there should look before the next `poll_transmit`, and `unlisten` if not.
+    pub fn next_called(&mut self) -> Option<(SocketAddr, bool)> {
+        self.listeners.next_called()
+    }
+
+    /// Takes no more connections. SYNs that were not answered yet are refused; half-open
+    /// connections are forgotten (and answered by a reset when they speak again, as on Linux);
+    /// established ones stay.
     pub fn unlisten(&mut self, local: SocketAddr, dual: bool) {
         let key = (plain(local), dual);
         if !self.listeners.remove(&key) {
@@ -55,6 +64,14 @@ impl Tcp {
         let requests: Vec<FourTuple> = requests.map(|request| request.tuple).collect();
         for tuple in requests {
             self.syn_queue.remove(&tuple);
+        }
+        for request in self.syn_queue.take_answers(&key) {
+            // Who finds another listener there is answered when he asks again.
+            if request.timeouts > 0 || self.listeners.find(request.tuple.local).is_some() {
+                continue;
+            }
+            let reset = Reply::reset(request.tuple, Seq(0), Some(request.irs + 1));
+            self.replies.push(reset, &mut self.counters);
         }
     }
 

@@ -213,6 +213,7 @@ impl Tcp {
         let Some(request) = self.syn_queue.get(tuple) else { return };
         let wait = timeout(request.timeouts, self.config.rto_max);
         let request = request.clone();
+        self.listeners.call(request.listener);
         if self.syn_queue.answer(request) {
             self.counters.add(Count::Retransmits);
         }

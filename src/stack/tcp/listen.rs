@@ -41,20 +41,26 @@ pub(super) struct Listener {
     pub cookie_at: Option<Instant>,
     /// Connections opened by fast open whose handshake is not done.
     pub fast_open: usize,
+    /// It is among those for whom a SYN is about to be answered.
+    called: bool,
 }
 
 /// All listeners.
 #[derive(Debug)]
-pub(super) struct Listeners(HashMap<ListenerKey, Listener, Keyed>);
+pub(super) struct Listeners {
+    map: HashMap<ListenerKey, Listener, Keyed>,
+    /// Those for whom a SYN is about to be answered, each once.
+    called: Vec<ListenerKey>,
+}
 
 impl Listeners {
     pub fn new(keyed: Keyed) -> Listeners {
-        Listeners(HashMap::with_hasher(keyed))
+        Listeners { map: HashMap::with_hasher(keyed), called: Vec::new() }
     }
 
     pub fn insert(&mut self, key: ListenerKey, backlog: usize, config: &TcpConfig) {
         let limit = backlog.max(SYN_QUEUE_MIN).min(config.syn_queue).max(1);
-        let listener = self.0.entry(key).or_insert(Listener {
+        let listener = self.map.entry(key).or_insert(Listener {
             limit,
             half_open: 0,
             young: 0,
@@ -62,31 +68,51 @@ impl Listeners {
             full_until: Instant::ZERO,
             cookie_at: None,
             fast_open: 0,
+            called: false,
         });
         listener.limit = limit;
     }
 
     pub fn remove(&mut self, key: &ListenerKey) -> bool {
-        self.0.remove(key).is_some()
+        self.map.remove(key).is_some()
     }
 
     pub fn keys(&self) -> impl Iterator<Item = ListenerKey> {
-        self.0.keys().copied()
+        self.map.keys().copied()
     }
 
     pub fn get(&self, key: &ListenerKey) -> Option<&Listener> {
-        self.0.get(key)
+        self.map.get(key)
     }
 
     pub fn get_mut(&mut self, key: &ListenerKey) -> Option<&mut Listener> {
-        self.0.get_mut(key)
+        self.map.get_mut(key)
     }
 
     /// A connection that fast open had begun has done its handshake, or has ended.
     pub fn fast_open_done(&mut self, key: &ListenerKey) {
-        if let Some(listener) = self.0.get_mut(key) {
+        if let Some(listener) = self.map.get_mut(key) {
             listener.fast_open = listener.fast_open.saturating_sub(1);
         }
+    }
+
+    /// A SYN is about to be answered for this one.
+    pub fn call(&mut self, key: ListenerKey) {
+        if let Some(listener) = self.map.get_mut(&key)
+            && !listener.called
+        {
+            listener.called = true;
+            self.called.push(key);
+        }
+    }
+
+    /// Who was called since this was last asked; each once.
+    pub fn next_called(&mut self) -> Option<ListenerKey> {
+        let key = self.called.pop()?;
+        if let Some(listener) = self.map.get_mut(&key) {
+            listener.called = false;
+        }
+        Some(key)
     }
 
     /// Who listens there: the specific address before the wildcard, IPv6's dual wildcard last.
@@ -106,7 +132,7 @@ impl Listeners {
             [(any6, false), (any6, true)]
         };
         let mut candidates = specific.into_iter().chain(wildcard);
-        candidates.find(|key| self.0.contains_key(key))
+        candidates.find(|key| self.map.contains_key(key))
     }
 }
 
@@ -158,6 +184,7 @@ impl Tcp {
 
     fn syn_arrives(&mut self, arrival: &Arrival<'_>, key: ListenerKey, after: Option<Seq>) {
         let Arrival { now, meta, tuple, segment } = *arrival;
+        self.listeners.call(key);
         let Some(listener) = self.listeners.get(&key) else { return };
         if now < listener.full_until {
             return self.counters.add(Count::AcceptQueueFull);

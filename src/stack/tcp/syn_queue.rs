@@ -208,6 +208,14 @@ impl SynQueue {
         room
     }
 
+    /// Takes out those whose SYN-ACK was still to leave for this listener.
+    pub fn take_answers(&mut self, key: &ListenerKey) -> Vec<Request> {
+        let answers = core::mem::take(&mut self.answers).into_iter();
+        let (out, left): (Vec<_>, Vec<_>) = answers.partition(|answer| answer.listener == *key);
+        self.answers = left.into();
+        out
+    }
+
     /// Whose SYN-ACK leaves next.
     pub fn next_answer(&mut self) -> Option<Request> {
         self.answers.pop_front()

@@ -374,6 +374,43 @@ fn a_listener_that_goes_away() {
     s.expect(R, 1, 0, 0);
 }
 
+/// RFC 9293 3.10.7.1: a listener that goes away before a SYN was answered leaves a refusal; a
+/// SYN-ACK that was to be repeated is not repeated, as on Linux.
+#[test]
+fn a_listener_that_goes_away_before_it_answers() {
+    let mut s = listening(plain_config());
+    assert_eq!(s.tcp.next_called(), None);
+    s.put_with(S, 0, 0, &[], mss());
+    s.put_with(S, 0, 0, &[], mss());
+    assert_eq!(s.tcp.next_called(), Some((s.local, false)));
+    assert_eq!(s.tcp.next_called(), None);
+    s.tcp.unlisten(s.local, false);
+    s.ours = 0;
+    s.expect(R.with(A), 0, 1, 0);
+    let mut s = listening(plain_config());
+    syn(&mut s, mss());
+    assert_eq!(s.tcp.next_called(), Some((s.local, false)));
+    s.pass(Duration::from_millis(999));
+    assert_eq!(s.tcp.next_called(), None);
+    s.pass(Duration::from_millis(1));
+    assert_eq!(s.tcp.next_called(), Some((s.local, false)));
+    s.tcp.unlisten(s.local, false);
+    s.expect_nothing();
+}
+
+/// A specific listener that goes away leaves who asked for it to the wildcard.
+#[test]
+fn a_listener_that_goes_away_and_another_that_stays() {
+    let mut s = listening(plain_config());
+    let any = "0.0.0.0:80".parse().unwrap();
+    s.tcp.listen(any, false, 10).unwrap();
+    s.put_with(S, 0, 0, &[], mss());
+    s.tcp.unlisten(s.local, false);
+    s.expect_nothing();
+    s.put_with(S, 0, 0, &[], mss());
+    assert_eq!(s.get().unwrap().header.flags, S.with(A));
+}
+
 /// Connections begin with the options of their listener, and their SYN-ACK has them.
 #[test]
 fn a_connection_has_the_options_of_its_listener() {
