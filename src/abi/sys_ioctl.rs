@@ -5,7 +5,7 @@ use crate::host::usermem::UserSlice;
 use crate::host::{Errno, unix};
 use crate::sock::class::{self, Class};
 use crate::sock::object::Sock;
-use crate::sock::queues;
+use crate::sock::{queues, stream};
 use core::ffi::{c_int, c_long, c_ulong};
 
 /// ioctl(2). What a unix socket does not know but a TCP socket does is questions about interfaces
@@ -17,7 +17,7 @@ use core::ffi::{c_int, c_long, c_ulong};
 pub unsafe extern "C" fn us_ioctl(fd: c_int, request: c_ulong, argument: c_long) -> c_int {
     finish_int(|| {
         if let Some(unsent) = queue_question(request) {
-            if let Some(sock) = (class::of(fd) == Class::Stream).then(|| Sock::of(fd)).flatten() {
+            if let Some(sock) = stream::is_stream(fd).then(|| Sock::of(fd)).flatten() {
                 let answer = queues::waiting_to_leave(&sock, unsent)?;
                 // SAFETY: the caller promises an int there for these requests.
                 let place = unsafe { UserSlice::new(argument as usize, size_of::<c_int>()) };

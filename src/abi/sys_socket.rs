@@ -8,6 +8,7 @@ use crate::host::{Errno, fd::Raw, unix};
 use crate::sock::class::{self, Class};
 use crate::sock::datagram_receive::{self, Want};
 use crate::sock::object::Sock;
+use crate::sock::tag::Tag;
 use crate::sock::{
     bind, connect, create, datagram, datagram_send, fast_open, listen, names, options, stream,
 };
@@ -204,16 +205,17 @@ pub(super) fn messages_send(
         class::set(fd, Class::Other);
         return Err(Errno::NOTSOCK);
     };
-    if sock.has(crate::sock::tag::Tag::DGRAM) {
+    if sock.has(Tag::DGRAM) {
         let to = match to {
             Some(to) => connect::datagram_destination(&sock, to.as_bytes())?,
             None => None,
         };
         return datagram_send::send(sock, payload, to, control, flags);
     }
-    if flags & libc::MSG_FASTOPEN != 0 {
+    if flags & libc::MSG_FASTOPEN != 0 || sock.has(Tag::DEFERRED) {
         return fast_open::send(sock, to.map(Given::as_bytes), payload, flags);
     }
+    class::set(fd, Class::Stream);
     stream::send(fd, payload, control, flags)
 }
 
@@ -246,7 +248,9 @@ fn receive_from(fd: Raw, buffer: UserSlice, flags: i32, from: Wanted) -> Result<
             // SAFETY: the kernel checks the program's pointers.
             return unsafe { call!(libc::SYS_recvfrom, fd, data, size, flags, name, name_len) };
         }
-        Class::Stream => (stream::receive(fd, payload, UserSlice::EMPTY, flags)?, None),
+        Class::Stream | Class::Deferred => {
+            (stream::receive(fd, payload, UserSlice::EMPTY, flags)?, None)
+        }
         Class::Datagram => {
             let want = if from.is_none() { Want::Data } else { Want::Sender };
             datagram_receive::receive(fd, payload, UserSlice::EMPTY, flags, want)?
@@ -366,9 +370,7 @@ pub unsafe extern "C" fn us_accept4(
 #[unsafe(no_mangle)]
 pub extern "C" fn us_shutdown(fd: c_int, how: c_int) -> c_int {
     finish_int(|| match Sock::of(fd) {
-        Some(sock) if sock.has(crate::sock::tag::Tag::DGRAM) => {
-            datagram::shutdown(sock, how).map(|()| 0)
-        }
+        Some(sock) if sock.has(Tag::DGRAM) => datagram::shutdown(sock, how).map(|()| 0),
         Some(sock) => stream::shutdown(sock, how).map(|()| 0),
         None => unix::shutdown(fd, how).map(|()| 0),
     })

@@ -170,7 +170,12 @@ impl Engine {
                 options.iter().for_each(|option| options::apply(&mut wanted, *option));
                 errno(self.hear_listener(now, cred, (local, dual), backlog, wanted))
             }
-            Request::FastOpenRoom(tuple) => vec![Reply::Value(self.fast_open_room(now, tuple))],
+            Request::FastOpenRoom(tuple, options) => {
+                match self.fast_open_room(now, cred, tuple, &options) {
+                    Ok(room) => vec![Reply::Value(room)],
+                    Err(error) => errno(Err(error)),
+                }
+            }
             Request::EndReason(tuple) => {
                 vec![Reply::Errno(self.reasons.get(&tuple).unwrap_or(0))]
             }

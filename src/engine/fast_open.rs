@@ -1,10 +1,11 @@
 //! Fast open (RFC 7413), the program's side: connections that wait for their first data.
-use super::Engine;
 use super::session::Phase;
 use super::slab::Key;
 use super::unix;
+use super::{Engine, options};
 use crate::base::{FourTuple, Instant};
-use crate::sock::control::ConnectRequest;
+use crate::host::unix::PeerCred;
+use crate::sock::control::{ConnectRequest, WireOption};
 use crate::sock::errno;
 use crate::stack::tcp::TcpOptions;
 use rustix::io::Errno;
@@ -57,10 +58,33 @@ impl Engine {
         }
     }
 
-    /// How many bytes of data a SYN could carry.
-    pub(super) fn fast_open_room(&self, now: Instant, tuple: FourTuple) -> u32 {
-        let options = TcpOptions::default();
-        let room = self.stack.fast_open_room(now, tuple, &options);
-        room.min(ConnectRequest::DATA_MAX) as u32
+    /// How many bytes of data a SYN could carry, for a program that is about to send its request.
+    /// One that has waited for its data is read as a request from now on.
+    pub(super) fn fast_open_room(
+        &mut self,
+        now: Instant,
+        cred: PeerCred,
+        tuple: FourTuple,
+        options: &[WireOption],
+    ) -> Result<u32, Errno> {
+        if !self.stack.tcp().offers_fast_open() {
+            return Err(Errno::OPNOTSUPP);
+        }
+        let session = self.sessions.of_tuple(&tuple).and_then(|key| self.sessions.get_mut(key));
+        if let Some(session) = session {
+            if cred.uid != 0 && cred.uid != session.owner.uid {
+                return Err(Errno::PERM);
+            }
+            match session.phase {
+                Phase::Deferred { .. } => session.phase = Phase::Deferred { called: true },
+                Phase::Greeting => {}
+                // It has been written to by another way, which nobody could see.
+                _ => return Err(Errno::ALREADY),
+            }
+        }
+        let mut wanted = TcpOptions::default();
+        options.iter().for_each(|option| options::apply(&mut wanted, *option));
+        let room = self.stack.fast_open_room(now, tuple, &wanted);
+        Ok(room.min(ConnectRequest::DATA_MAX) as u32)
     }
 }

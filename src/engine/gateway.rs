@@ -132,7 +132,7 @@ impl Engine {
     fn begin_connect(&mut self, now: Instant, key: Key, request: &ConnectRequest) {
         let mut tcp_options = TcpOptions::default();
         let (mut linger_zero, mut deferred, mut lowat) = (false, false, 1);
-        let (mut quickack, mut receive_buffer) = (None, None);
+        let (mut quickack, mut receive_buffer, mut more) = (None, None, false);
         for option in &request.options {
             options::apply(&mut tcp_options, *option);
             match option.kind {
@@ -140,7 +140,10 @@ impl Engine {
                 OptionKind::QuickAck => quickack = Some(option.value),
                 OptionKind::ReceiveBuffer => receive_buffer = Some(option.value),
                 OptionKind::ReceiveLowat => lowat = option.value as usize,
-                OptionKind::FastOpen => deferred = option.value == fast_open::WITH_DATA,
+                OptionKind::FastOpen => {
+                    deferred = option.value == fast_open::WITH_DATA;
+                    more = option.value == fast_open::NOW_AND_MORE;
+                }
                 _ => {}
             }
         }
@@ -156,13 +159,14 @@ impl Engine {
         tracing::debug!(tuple = ?request.tuple, ?connected, "connect");
         match connected {
             Ok(conn) => {
-                self.stack.tcp_mut().preload(now, conn, &request.data, false);
+                self.stack.tcp_mut().preload(now, conn, &request.data, more);
                 self.sessions.set_conn(key, conn);
                 if let Some(value) = quickack {
                     self.stack.tcp_mut().set_quickack(now, conn, value);
                 }
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.phase = Phase::Connecting { length: request.length };
+                    session.deferred = None;
                     session.reset_at_end = linger_zero;
                     session.lowat = lowat;
                     if let Some(bytes) = receive_buffer {
@@ -238,7 +242,10 @@ impl Engine {
                 Err(_) => left = 0,
             }
         }
-        session.phase = if session.deferred.is_some() { Phase::Deferred } else { Phase::Open };
+        session.phase = match session.deferred {
+            Some(_) => Phase::Deferred { called: false },
+            None => Phase::Open,
+        };
         self.enqueue(key);
     }
 }

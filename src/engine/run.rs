@@ -183,7 +183,9 @@ impl Engine {
             let Some(session) = self.sessions.get_mut(key) else { continue };
             session.queued = false;
             match (session.phase, session.conn) {
-                (Phase::Greeting, _) => self.read_request(time, key),
+                (Phase::Greeting | Phase::Deferred { called: true }, _) => {
+                    self.read_request(time, key);
+                }
                 (Phase::PairBusy { .. }, _) if session.hung_up => {
                     self.sessions.remove(key);
                 }
@@ -191,7 +193,7 @@ impl Engine {
                 (Phase::Connecting { length }, _) => self.check_handshake(time, key, length),
                 (Phase::Admitting { left }, _) => self.admit(key, left),
                 (Phase::Knocking { .. }, _) => self.check_knocking(time, key),
-                (Phase::Deferred, _) => self.open_deferred(time, key),
+                (Phase::Deferred { called: false }, _) => self.open_deferred(time, key),
                 (_, Some(conn)) => self.relay(time, key, conn),
                 (_, None) => drop(self.sessions.remove(key)),
             }

@@ -39,7 +39,10 @@ pub enum Phase {
         since: Instant,
     },
     /// Outgoing, with fast open: the connect goes with the first data that the program writes.
-    Deferred,
+    Deferred {
+        /// That comes as a request; else (written past us, as by sendfile(2)) it is the data alone.
+        called: bool,
+    },
     /// Bytes flow.
     Open,
     /// The connection has failed: what it had received goes to the program, then the end.

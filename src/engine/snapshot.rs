@@ -286,7 +286,7 @@ fn phase_name(phase: super::session::Phase) -> &'static str {
         Phase::Connecting { .. } => "connecting",
         Phase::Admitting { .. } => "admitting",
         Phase::Knocking { .. } => "knocking",
-        Phase::Deferred => "deferred",
+        Phase::Deferred { .. } => "deferred",
         Phase::Open => "open",
         Phase::Failed => "failed",
         Phase::Resetting { .. } => "resetting",

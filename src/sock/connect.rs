@@ -12,7 +12,7 @@ use super::sockaddr::{self, Given};
 use super::stream_error;
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use crate::host::{Errno, unix};
+use crate::host::{Errno, fd, unix};
 use crate::net::brief::{Destination, Loopback, Outside};
 
 /// connect(2) with the address that the program gave.
@@ -32,7 +32,8 @@ pub fn connect_with(sock: Sock, given: &[u8], first: Option<&mut First<'_>>) -> 
     if i32::from(u16::from_ne_bytes(*family)) == libc::AF_UNSPEC {
         return disconnect(sock);
     }
-    if let Some(answer) = progress(sock) {
+    let waits = first.as_ref().map_or_else(|| !fd::is_nonblocking(sock.fd), |first| first.waits);
+    if let Some(answer) = progress(sock, waits) {
         return answer;
     }
     match sockaddr::decode(given, sock.has(Tag::IPV6))? {
@@ -62,13 +63,14 @@ pub fn datagram_destination(sock: &Sock, given: &[u8]) -> Result<Option<SocketAd
     }
 }
 
-/// What connect(2) answers to a socket that is not new; `None`: go on.
-fn progress(mut sock: Sock) -> Option<Result<(), Errno>> {
+/// What connect(2) answers to a socket that is not new; `None`: go on. `waits`: for a connect that
+/// is under way.
+pub fn progress(mut sock: Sock, waits: bool) -> Option<Result<(), Errno>> {
     if sock.has(Tag::LISTENING) {
         return Some(Err(Errno::ISCONN));
     }
     if sock.has(Tag::CONNECTING) && sock.has(Tag::WIRE) {
-        return Some(connect_wire::resume(sock));
+        return Some(connect_wire::resume(sock, waits));
     }
     if sock.has(Tag::CONNECTING) {
         sock.remove(Tag::CONNECTING);

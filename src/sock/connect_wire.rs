@@ -5,6 +5,7 @@
 //! which it does when the handshake is done. If that fails the engine closes with the request
 //! unread (`OUT|ERR|HUP`) and remembers why.
 use super::ask;
+use super::class::{self, Class};
 use super::connect_local::fail_late;
 use super::control::{ConnectRequest, OptionKind, Reply, Request, WireOption, fast_open};
 use super::endpoint;
@@ -33,7 +34,7 @@ pub fn connect(
     source: IpAddr,
     first: Option<&mut First<'_>>,
 ) -> Result<(), Errno> {
-    let mut sock = endpoint::become_endpoint(sock, remote, source)?;
+    let sock = endpoint::become_endpoint(sock, remote, source)?;
     let net = NetId(net_env::current().id);
     let gateway = address_of(&Name { net, role: Role::Gateway });
     match unix::connect(sock.fd, &gateway) {
@@ -42,55 +43,102 @@ pub fn connect(
         Err(Errno::AGAIN) => return fail_late(sock, Errno::TIMEDOUT),
         Err(errno) => return Err(errno),
     }
-    let Some(Role::Endpoint { local, remote }) = sock.own_name().map(|n| n.role) else {
-        return Err(Errno::INVAL);
+    let tuple = tuple_of(&sock)?;
+    let asks = || {
+        options::annex_int(&sock, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT).unwrap_or(0) != 0
     };
-    let tuple = FourTuple { local, remote };
-    let (fast, data) = plan_fast_open(&sock, net, tuple, first);
-    let deferred = fast == Some(fast_open::WITH_DATA);
-    let connecting = if deferred { 0 } else { Tag::CONNECTING };
-    sock.add(Tag::CONNECTED | Tag::WIRE | connecting);
+    let plan = match first {
+        Some(first) => Plan::with_data(net, &sock, tuple, first).unwrap_or_default(),
+        None if asks() => match fast_open_room(net, &sock, tuple) {
+            Ok(1..) => return defer(sock, tuple),
+            _ => Plan { fast: Some(fast_open::NOW), ..Plan::default() },
+        },
+        None => Plan::default(),
+    };
+    begin(sock, tuple, plan)
+}
+
+/// The first data of a socket whose connect has waited for it.
+pub fn connect_deferred(mut sock: Sock, first: &mut First<'_>) -> Result<(), Errno> {
+    let tuple = tuple_of(&sock)?;
+    let plan = Plan::with_data(NetId(net_env::current().id), &sock, tuple, first);
+    sock.remove(Tag::DEFERRED);
+    class::set(sock.fd, Class::Stream);
+    match plan {
+        Ok(plan) => begin(sock, tuple, plan),
+        // Data has gone past us: it was the first.
+        Err(_) => Ok(()),
+    }
+}
+
+/// What goes to the engine besides the options, and whether the call waits (`None`: as the
+/// descriptor says).
+#[derive(Default)]
+struct Plan<'a> {
+    fast: Option<u32>,
+    data: &'a [u8],
+    waits: Option<bool>,
+}
+
+impl<'a> Plan<'a> {
+    /// As much as fits the SYN goes along.
+    fn with_data(
+        net: NetId,
+        sock: &Sock,
+        tuple: FourTuple,
+        first: &mut First<'a>,
+    ) -> Result<Plan<'a>, Errno> {
+        let room = fast_open_room(net, sock, tuple)?;
+        let data = &first.data[..first.data.len().min(room)];
+        first.carried = data.len();
+        let more = first.waits && first.carried < first.total;
+        let fast = if more { fast_open::NOW_AND_MORE } else { fast_open::NOW };
+        Ok(Plan { fast: Some(fast), data, waits: Some(first.waits) })
+    }
+}
+
+/// Sends the request, and waits if the call does.
+fn begin(mut sock: Sock, tuple: FourTuple, plan: Plan<'_>) -> Result<(), Errno> {
+    sock.add(Tag::CONNECTED | Tag::CONNECTING | Tag::WIRE);
     options::apply_lowat(&mut sock);
-    let request = request(&sock, tuple, fast, data);
+    send_request(sock, &request(&sock, tuple, plan.fast, plan.data))?;
+    let waits = plan.waits.unwrap_or_else(|| !fd::is_nonblocking(sock.fd));
+    if waits { wait(sock) } else { Err(Errno::INPROGRESS) }
+}
+
+/// `TCP_FASTOPEN_CONNECT`, and there is a cookie: the SYN waits for the first data. The engine
+/// takes the request at once, and the socket is writable then, as on Linux.
+fn defer(mut sock: Sock, tuple: FourTuple) -> Result<(), Errno> {
+    sock.add(Tag::CONNECTED | Tag::WIRE | Tag::DEFERRED);
+    class::set(sock.fd, Class::Deferred);
+    options::apply_lowat(&mut sock);
+    send_request(sock, &request(&sock, tuple, Some(fast_open::WITH_DATA), &[]))?;
+    let _ = poll::one(sock.fd, libc::POLLOUT, Some(DEFERRED_WAIT));
+    Ok(())
+}
+
+fn send_request(mut sock: Sock, request: &[u8]) -> Result<(), Errno> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-    if message::send_bytes(sock.fd, &request, None, flags) != Ok(request.len()) {
-        sock.remove(Tag::CONNECTED | Tag::CONNECTING | Tag::WIRE);
+    if message::send_bytes(sock.fd, request, None, flags) != Ok(request.len()) {
+        sock.remove(Tag::CONNECTED | Tag::CONNECTING | Tag::WIRE | Tag::DEFERRED);
         replace::unix_file(sock)?;
         return Err(Errno::NETUNREACH); // the engine has just died
     }
-    if deferred {
-        // The engine takes the request at once: the socket is writable then, as on Linux.
-        let _ = poll::one(sock.fd, libc::POLLOUT, Some(DEFERRED_WAIT));
-        return Ok(());
-    }
-    if fd::is_nonblocking(sock.fd) { Err(Errno::INPROGRESS) } else { wait(sock) }
+    Ok(())
 }
 
-/// What the request says of fast open, and the data that goes with it.
-fn plan_fast_open<'a>(
-    sock: &Sock,
-    net: NetId,
-    tuple: FourTuple,
-    first: Option<&mut First<'a>>,
-) -> (Option<u32>, &'a [u8]) {
-    let deferred = || {
-        options::annex_int(sock, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT).unwrap_or(0) != 0
-    };
-    if first.is_none() && !deferred() {
-        return (None, &[]);
+fn tuple_of(sock: &Sock) -> Result<FourTuple, Errno> {
+    match sock.own_name().map(|name| name.role) {
+        Some(Role::Endpoint { local, remote }) => Ok(FourTuple { local, remote }),
+        _ => Err(Errno::INVAL),
     }
-    let room = match ask::ask(net, &Request::FastOpenRoom(tuple)) {
-        Some(Reply::Value(room)) => room as usize,
-        _ => 0,
-    };
-    match first {
-        Some(first) => {
-            let data = &first.data[..first.data.len().min(room)];
-            first.carried = data.len();
-            (Some(fast_open::NOW), data)
-        }
-        None if room > 0 => (Some(fast_open::WITH_DATA), &[]),
-        None => (Some(fast_open::NOW), &[]),
+}
+
+/// How many bytes the SYN could carry.
+fn fast_open_room(net: NetId, sock: &Sock, tuple: FourTuple) -> Result<usize, Errno> {
+    match ask::ask(net, &Request::FastOpenRoom(tuple, options::wire_options(sock))) {
+        Some(Reply::Value(room)) => Ok(room as usize),
+        _ => Err(Errno::ALREADY),
     }
 }
 
@@ -105,10 +153,10 @@ fn request(sock: &Sock, tuple: FourTuple, fast: Option<u32>, data: &[u8]) -> Vec
 }
 
 /// connect(2) again while the first is under way.
-pub fn resume(sock: Sock) -> Result<(), Errno> {
+pub fn resume(sock: Sock, waits: bool) -> Result<(), Errno> {
     match outcome(sock) {
         Some(answer) => answer,
-        None if fd::is_nonblocking(sock.fd) => Err(Errno::ALREADY),
+        None if !waits => Err(Errno::ALREADY),
         None => wait(sock),
     }
 }

@@ -49,9 +49,10 @@ pub enum Request {
     /// The oldest entry of the error queue of a datagram socket, and take it out. Reply: `Info`
     /// (a [`super::error_queue::Record`]), or `Errno`: `EAGAIN` if there is none.
     ErrorQueue(Name),
-    /// How many bytes of data the SYN of this connection could carry (fast open). Reply: `Value`, 0
-    /// if there is no cookie yet.
-    FastOpenRoom(FourTuple),
+    /// How many bytes of data the SYN of this connection, with these options, could carry (fast
+    /// open). A connect that has waited for its data is called for: its request comes next. Reply:
+    /// `Value`, 0 if there is no cookie yet, or `Errno`: `EOPNOTSUPP` if the net does without.
+    FastOpenRoom(FourTuple, Vec<WireOption>),
     /// A socket joins (true) or leaves a group. Reply: `Errno`.
     Membership(bool, Membership),
     /// The longest packet to this address that need not be cut. Reply: `Info` (2 bytes), or
@@ -147,6 +148,8 @@ pub mod fast_open {
     /// The same with the first data that the program writes: until then the connection is taken
     /// to be there (`TCP_FASTOPEN_CONNECT`).
     pub const WITH_DATA: u32 = 2;
+    /// As `NOW`, and the program waits for the handshake to write more.
+    pub const NOW_AND_MORE: u32 = 3;
 }
 
 impl OptionKind {
@@ -356,7 +359,7 @@ impl Request {
             Self::Capture => w.u8(9),
             Self::Stop => w.u8(10),
             Self::CongestionInfo(t) => w.u8(12).tuple(*t),
-            Self::FastOpenRoom(t) => w.u8(50).tuple(*t),
+            Self::FastOpenRoom(t, options) => w.u8(50).tuple(*t).options(options),
             Self::GetOption(t, kind) => w.u8(11).tuple(*t).u8(*kind as u8),
             Self::Wants(name, wants) => {
                 w.u8(40).u8(*wants).0.extend_from_slice(name.encode().as_bytes());
@@ -399,7 +402,7 @@ impl Request {
             9 => Self::Capture,
             10 => Self::Stop,
             12 => Self::CongestionInfo(r.tuple()?),
-            50 => Self::FastOpenRoom(r.tuple()?),
+            50 => Self::FastOpenRoom(r.tuple()?, r.options()?),
             11 => Self::GetOption(r.tuple()?, r.kind()?),
             40 => {
                 let wants = r.u8()?;

@@ -27,7 +27,7 @@ fn requests_survive_the_round_trip() {
             options: Vec::new(),
             keys: None,
         },
-        Request::FastOpenRoom(six),
+        Request::FastOpenRoom(six, vec![WireOption { kind: OptionKind::MaxSegment, value: 1000 }]),
         Request::EndReason(tuple()),
         Request::SetOption(six, option),
         Request::Info(tuple()),

@@ -1,39 +1,68 @@
-//! Fast open (RFC 7413) as a client: `MSG_FASTOPEN`. (`TCP_FASTOPEN_CONNECT` is in
-//! [`super::connect_wire`]; servers have only `TCP_FASTOPEN`, an option that the engine obeys.)
+//! Fast open (RFC 7413) as a client: `MSG_FASTOPEN`, and the first data of a socket with
+//! `TCP_FASTOPEN_CONNECT`. (Servers have only `TCP_FASTOPEN`, an option that the engine obeys.)
 //!
 //! Local connections never have a cookie, as on Linux with its default `tcp_fastopen` of 1: the
 //! connection is made, then the data is sent.
+use super::ask;
 use super::connect;
-use super::control::ConnectRequest;
+use super::connect_wire;
+use super::control::{ConnectRequest, Reply, Request};
+use super::errno;
+use super::name::NetId;
+use super::net_env;
 use super::object::Sock;
 use super::stream;
 use super::tag::Tag;
-use crate::host::{Errno, fd::Raw, message::Payload, usermem::UserSlice};
+use crate::base::FourTuple;
+use crate::base::addr::{Ipv4Addr, SocketAddr};
+use crate::host::{Errno, fd, fd::Raw, message::Payload, usermem::UserSlice};
 
 /// Data that may go with the SYN.
 pub struct First<'a> {
-    /// What there is.
+    /// What there is, at most [`ConnectRequest::DATA_MAX`] bytes.
     pub data: &'a [u8],
+    /// Bytes of all that the program writes.
+    pub total: usize,
     /// How much of it the connect request took.
     pub carried: usize,
+    /// The call waits for the handshake.
+    pub waits: bool,
 }
 
-/// sendto(2) and sendmsg(2) with `MSG_FASTOPEN` on a stream: connects, and sends.
+/// Whether the net's programs may use fast open as clients (Linux: bit 0 of `tcp_fastopen`).
+pub fn is_allowed() -> bool {
+    let brief = net_env::current();
+    if !brief.has_engine() {
+        return true;
+    }
+    // Of no connection in particular.
+    let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let question = Request::FastOpenRoom(FourTuple { local: nobody, remote: nobody }, Vec::new());
+    let refusal = Reply::Errno(errno::to_byte(Errno::OPNOTSUPP));
+    ask::ask(NetId(brief.id), &question) != Some(refusal)
+}
+
+/// sendto(2) and sendmsg(2) with `MSG_FASTOPEN` on a stream, or any of their kin on one whose
+/// connect waits for data: connects, and sends (Linux `tcp_sendmsg_fastopen`).
 pub fn send(sock: Sock, to: Option<&[u8]>, payload: Payload, flags: i32) -> Result<usize, Errno> {
-    let connected = sock.has(Tag::CONNECTED) && !sock.has(Tag::CONNECTING | Tag::FAILED);
-    let given = match to {
-        Some(given) => given,
-        None if connected => return Err(Errno::ISCONN),
-        None => return Err(Errno::INVAL),
-    };
     let unspecified = (libc::AF_UNSPEC as u16).to_ne_bytes();
-    if given.first_chunk() == Some(&unspecified) {
-        return Err(Errno::OPNOTSUPP); // tcp_sendmsg_fastopen
+    let nowhere = to.is_some_and(|given| given.first_chunk() == Some(&unspecified));
+    if nowhere || !is_allowed() {
+        return Err(Errno::OPNOTSUPP);
     }
     let mut head = [0; ConnectRequest::DATA_MAX];
     let len = gather(payload, &mut head)?;
-    let mut first = First { data: &head[..len], carried: 0 };
-    match connect::connect_with(sock, given, Some(&mut first)) {
+    let waits = flags & libc::MSG_DONTWAIT == 0 && !fd::is_nonblocking(sock.fd);
+    let mut first = First { data: &head[..len], total: payload.total()?, carried: 0, waits };
+    let connected = if sock.has(Tag::DEFERRED) {
+        connect_wire::connect_deferred(sock, &mut first)
+    } else {
+        match to {
+            Some(given) => connect::connect_with(sock, given, Some(&mut first)),
+            None => connect::progress(sock, waits).unwrap_or(Err(Errno::INVAL)),
+        }
+    };
+    match connected {
         Ok(()) => send_rest(sock.fd, payload, first.carried, flags & !libc::MSG_FASTOPEN),
         // The data is on its way, the handshake too.
         Err(Errno::INPROGRESS) if first.carried > 0 => Ok(first.carried),

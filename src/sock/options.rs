@@ -13,6 +13,7 @@ use super::connect_wire;
 use super::control::{OptionKind, Reply, Request, WireOption};
 use super::datagram;
 use super::datagram_options;
+use super::fast_open;
 use super::fast_open_key;
 use super::groups;
 use super::listen;
@@ -108,6 +109,15 @@ pub fn set(sock: Sock, level: i32, name: i32, value: UserSlice) -> Result<(), Er
             if stream && sock.has(Tag::CONNECTED | Tag::LISTENING) && int_of(value)? == 0 =>
         {
             Err(Errno::INVAL)
+        }
+        (IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT) if stream => {
+            let value = int_of(value)?;
+            let fresh = !sock.has(Tag::CONNECTED | Tag::LISTENING);
+            match value {
+                0 | 1 if !fast_open::is_allowed() => Err(Errno::OPNOTSUPP),
+                0 | 1 if fresh => set_int(sock, level, name, value),
+                _ => Err(Errno::INVAL),
+            }
         }
         (IPPROTO_TCP, _) if stream => set_int(sock, level, name, int_of(value)?),
         (IPPROTO_IP, libc::IP_MULTICAST_IF) => groups::set_interface(sock, value),

@@ -194,5 +194,5 @@ pub fn shutdown(mut sock: Sock, how: i32) -> Result<(), Errno> {
 
 /// Whether a descriptor is a stream of ours, by its class.
 pub fn is_stream(fd: Raw) -> bool {
-    class::of(fd) == Class::Stream
+    matches!(class::of(fd), Class::Stream | Class::Deferred)
 }

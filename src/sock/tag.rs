@@ -66,6 +66,8 @@ impl Tag {
         OPTIONS = 19;
         /// The engine knows that urgent data may come (`MSG_OOB`).
         URGENT = 20;
+        /// `connect` was answered, and its SYN waits for the first data (`TCP_FASTOPEN_CONNECT`).
+        DEFERRED = 21;
         /// ICMP: an echo socket (datagram) or, with `RAW`, a raw one.
         ICMP = 24;
         /// `SOCK_RAW`.

@@ -316,7 +316,7 @@ impl Peer {
         let options = TcpOptions { fast_open_no_cookie: true, ..TcpOptions::default() };
         let (now, tuple) = (clock(), FourTuple { local, remote });
         let conn = self.stack.tcp_connect(now, tuple, options).unwrap();
-        assert_eq!(self.stack.tcp_mut().preload(now, conn, data), data.len());
+        assert_eq!(self.stack.tcp_mut().preload(now, conn, data, false), data.len());
         self.step();
         conn
     }

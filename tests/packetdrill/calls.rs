@@ -86,6 +86,37 @@ unsafe extern "C" fn socket(user: User, domain: c_int, kind: c_int, protocol: c_
     sys_socket::us_socket(domain, kind, protocol)
 }
 
+unsafe extern "C" fn setsockopt(
+    user: User,
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *const c_void,
+    len: socklen_t,
+) -> c_int {
+    // SAFETY: packetdrill's own pointer.
+    unsafe { host(user) }.read_sysctls();
+    // SAFETY: packetdrill's pointers, good for the call that it makes.
+    unsafe { settled(user, || sys_socket::us_setsockopt(fd, level, name, value, len)) }
+}
+
+unsafe extern "C" fn sendto(
+    user: User,
+    fd: c_int,
+    bytes: *const c_void,
+    len: size_t,
+    flags: c_int,
+    to: *const sockaddr,
+    to_len: socklen_t,
+) -> ssize_t {
+    if flags & libc::MSG_FASTOPEN != 0 {
+        // SAFETY: packetdrill's own pointer.
+        unsafe { host(user) }.read_sysctls();
+    }
+    // SAFETY: packetdrill's pointers, good for the call that it makes.
+    unsafe { settled(user, || sys_socket::us_sendto(fd, bytes, len, flags, to, to_len)) }
+}
+
 unsafe extern "C" fn usleep(_: User, micros: c_uint) -> c_int {
     // SAFETY: no pointers.
     unsafe { libc::usleep(micros) }
@@ -168,10 +199,6 @@ pass! {
         sys_uio::us_writev(fd, parts, count);
     send(fd: c_int, bytes: *const c_void, len: size_t, flags: c_int) -> ssize_t =
         sys_socket::us_send(fd, bytes, len, flags);
-    sendto(
-        fd: c_int, bytes: *const c_void, len: size_t, flags: c_int,
-        to: *const sockaddr, to_len: socklen_t
-    ) -> ssize_t = sys_socket::us_sendto(fd, bytes, len, flags, to, to_len);
     sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t =
         messages::us_sendmsg(fd, message, flags);
     fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int =
@@ -183,9 +210,6 @@ pass! {
     getsockopt(
         fd: c_int, level: c_int, name: c_int, value: *mut c_void, len: *mut socklen_t
     ) -> c_int = sys_socket::us_getsockopt(fd, level, name, value, len);
-    setsockopt(
-        fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t
-    ) -> c_int = sys_socket::us_setsockopt(fd, level, name, value, len);
     poll(fds: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int =
         libc::poll(fds, count, timeout);
     epoll_create(size: c_int) -> c_int = libc::epoll_create(size);

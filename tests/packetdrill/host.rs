@@ -72,7 +72,8 @@ impl Host {
         self.steps.settle(SETTLE_MAX);
     }
 
-    /// Reads the namespace's settings again: scripts change them before they make a socket.
+    /// Reads the namespace's settings again: scripts change them before they make a socket, set an
+    /// option, or connect with data.
     pub fn read_sysctls(&self) {
         let now = Sysctls::read();
         let mut known = self.sysctls.lock().unwrap_or_else(|e| e.into_inner());

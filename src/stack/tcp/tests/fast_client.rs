@@ -176,8 +176,8 @@ fn the_net_decides_about_clients() {
 }
 
 /// RFC 7413 4.1.3: the MSS of the last SYN-ACK bounds the data, whether a cookie came with it or
-/// not, and so do the path and `TCP_MAXSEG`; without one (where no cookie is wanted) the path alone,
-/// as on Linux.
+/// not, and so do the path and `TCP_MAXSEG`; without one (where no cookie is wanted) the path
+/// alone, as on Linux.
 #[test]
 fn how_much_goes_with_a_syn() {
     let mut s = client();
@@ -196,8 +196,8 @@ fn how_much_goes_with_a_syn() {
 }
 
 /// RFC 7413 4.2.1: what the SYN-ACK did not acknowledge is outstanding like any data: it goes again
-/// at once, in segments of the MSS that was told, before what follows, and is repaired if it is lost
-/// again.
+/// at once, in segments of the MSS that was told, before what follows, and is repaired if it is
+/// lost again.
 #[test]
 fn data_that_was_not_taken_is_in_flight() {
     let mut s = client();
