@@ -10,7 +10,8 @@ use crate::sock::datagram_receive::{self, Want};
 use crate::sock::object::Sock;
 use crate::sock::tag::Tag;
 use crate::sock::{
-    bind, connect, create, datagram, datagram_send, fast_open, listen, names, options, stream,
+    bind, connect, connect_wire, create, datagram, datagram_send, fast_open, listen, names,
+    options, stream,
 };
 use core::ffi::{c_int, c_void};
 use libc::{size_t, sockaddr, socklen_t, ssize_t};
@@ -215,6 +216,9 @@ pub(super) fn messages_send(
     if flags & libc::MSG_FASTOPEN != 0 || sock.has(Tag::DEFERRED) {
         return fast_open::send(sock, to.map(Given::as_bytes), payload, flags);
     }
+    if sock.has(Tag::CONNECTING) && sock.has(Tag::WIRE) {
+        connect_wire::await_writable(&sock, flags)?;
+    }
     class::set(fd, Class::Stream);
     stream::send(fd, payload, control, flags)
 }
@@ -248,7 +252,7 @@ fn receive_from(fd: Raw, buffer: UserSlice, flags: i32, from: Wanted) -> Result<
             // SAFETY: the kernel checks the program's pointers.
             return unsafe { call!(libc::SYS_recvfrom, fd, data, size, flags, name, name_len) };
         }
-        Class::Stream | Class::Deferred => {
+        Class::Stream | Class::Opening => {
             (stream::receive(fd, payload, UserSlice::EMPTY, flags)?, None)
         }
         Class::Datagram => {

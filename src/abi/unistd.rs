@@ -43,7 +43,7 @@ pub(super) fn read_with(
             }
         }
         Class::Other => kernel(),
-        Class::Stream | Class::Deferred => match kernel() {
+        Class::Stream | Class::Opening => match kernel() {
             Ok(len @ 1..) => Ok(len),
             answer @ (Ok(0) | Err(Errno::CONNRESET | Errno::INVAL)) if payload.total() != Ok(0) => {
                 stream::not_received(fd, answer)
@@ -76,7 +76,7 @@ pub(super) fn write_with(
     let sent = match class::of(fd) {
         Class::Other => return kernel(),
         Class::Stream => stream::send(fd, payload, UserSlice::EMPTY, 0),
-        Class::Datagram | Class::Deferred => messages_send(fd, payload, None, UserSlice::EMPTY, 0),
+        Class::Datagram | Class::Opening => messages_send(fd, payload, None, UserSlice::EMPTY, 0),
     };
     match sent {
         // The hint was wrong: this number is another file's now.

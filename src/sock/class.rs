@@ -13,8 +13,9 @@ use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 pub enum Class {
     /// A socket object of type stream.
     Stream,
-    /// The same, whose first data goes with the SYN: what is written is looked at.
-    Deferred,
+    /// The same, which may not be connected yet, or waits for data to go with its SYN: who writes
+    /// is looked at.
+    Opening,
     /// A socket object of type datagram.
     Datagram,
     /// Anything else: a file, a pipe, a socket of the kernel's own.
@@ -35,7 +36,7 @@ pub fn of(fd: Raw) -> Class {
         1 => Class::Stream,
         2 => Class::Datagram,
         3 => Class::Other,
-        4 => Class::Deferred,
+        4 => Class::Opening,
         _ => look(fd),
     }
 }
@@ -44,7 +45,9 @@ pub fn of(fd: Raw) -> Class {
 fn look(fd: Raw) -> Class {
     let class = match object::tag_of(fd) {
         Some(tag) if tag.has(Tag::DGRAM) => Class::Datagram,
-        Some(tag) if tag.has(Tag::DEFERRED) => Class::Deferred,
+        Some(tag) if tag.has(Tag::WIRE) && tag.has(Tag::DEFERRED | Tag::CONNECTING) => {
+            Class::Opening
+        }
         Some(_) => Class::Stream,
         None => Class::Other,
     };
@@ -68,7 +71,7 @@ pub fn set(fd: Raw, class: Class) {
             Class::Stream => 1,
             Class::Datagram => 2,
             Class::Other => 3,
-            Class::Deferred => 4,
+            Class::Opening => 4,
         };
         cell.store(value, Relaxed);
     }

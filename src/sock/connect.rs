@@ -134,7 +134,7 @@ fn outside(sock: Sock, given: &[u8]) -> Result<(), Errno> {
 }
 
 /// connect(2) to `AF_UNSPEC`: an unconnected socket again, still bound if the program had bound it.
-fn disconnect(sock: Sock) -> Result<(), Errno> {
+pub fn disconnect(sock: Sock) -> Result<(), Errno> {
     if !sock.has(Tag::CONNECTED | Tag::LISTENING) {
         return Ok(());
     }

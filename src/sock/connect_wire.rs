@@ -103,14 +103,18 @@ fn begin(mut sock: Sock, tuple: FourTuple, plan: Plan<'_>) -> Result<(), Errno> 
     options::apply_lowat(&mut sock);
     send_request(sock, &request(&sock, tuple, plan.fast, plan.data))?;
     let waits = plan.waits.unwrap_or_else(|| !fd::is_nonblocking(sock.fd));
-    if waits { wait(sock) } else { Err(Errno::INPROGRESS) }
+    if !waits {
+        class::set(sock.fd, Class::Opening);
+        return Err(Errno::INPROGRESS);
+    }
+    wait(sock)
 }
 
 /// `TCP_FASTOPEN_CONNECT`, and there is a cookie: the SYN waits for the first data. The engine
 /// takes the request at once, and the socket is writable then, as on Linux.
 fn defer(mut sock: Sock, tuple: FourTuple) -> Result<(), Errno> {
     sock.add(Tag::CONNECTED | Tag::WIRE | Tag::DEFERRED);
-    class::set(sock.fd, Class::Deferred);
+    class::set(sock.fd, Class::Opening);
     options::apply_lowat(&mut sock);
     send_request(sock, &request(&sock, tuple, Some(fast_open::WITH_DATA), &[]))?;
     let _ = poll::one(sock.fd, libc::POLLOUT, Some(DEFERRED_WAIT));
@@ -178,6 +182,9 @@ fn outcome(mut sock: Sock) -> Option<Result<(), Errno>> {
 /// Whether the connect is still under way. A socket that is not writable may just have a full
 /// buffer; then the engine knows.
 pub fn is_pending(sock: &mut Sock) -> bool {
+    if sock.has(Tag::DEFERRED) {
+        return !engine_says_connected(sock);
+    }
     if !sock.has(Tag::WIRE) || !sock.has(Tag::CONNECTING) {
         return false;
     }
@@ -190,6 +197,19 @@ pub fn is_pending(sock: &mut Sock) -> bool {
     }
     sock.remove(Tag::CONNECTING);
     false
+}
+
+/// Before something is written to a socket whose connect may still be under way: the kernel would
+/// take it, but TCP does not (Linux `sk_stream_wait_connect`).
+pub fn await_writable(sock: &Sock, flags: i32) -> Result<(), Errno> {
+    let ready = || poll::now(sock.fd) & (libc::POLLOUT | libc::POLLERR | libc::POLLHUP) != 0;
+    if ready() {
+        return Ok(());
+    }
+    if flags & libc::MSG_DONTWAIT == 0 && !fd::is_nonblocking(sock.fd) {
+        poll::one(sock.fd, libc::POLLOUT, send_timeout(sock))?;
+    }
+    if ready() || engine_says_connected(sock) { Ok(()) } else { Err(Errno::AGAIN) }
 }
 
 fn engine_says_connected(sock: &Sock) -> bool {

@@ -184,6 +184,10 @@ pub fn shutdown(mut sock: Sock, how: i32) -> Result<(), Errno> {
         }
         return Ok(());
     }
+    if sock.has(Tag::DEFERRED) {
+        // inet_shutdown, TCP_SYN_SENT.
+        return super::connect::disconnect(sock);
+    }
     if !sock.has(Tag::CONNECTED) || sock.has(Tag::FAILED) || super::names::peer_name(&sock).is_err()
     {
         return Err(Errno::NOTCONN);
@@ -194,5 +198,5 @@ pub fn shutdown(mut sock: Sock, how: i32) -> Result<(), Errno> {
 
 /// Whether a descriptor is a stream of ours, by its class.
 pub fn is_stream(fd: Raw) -> bool {
-    matches!(class::of(fd), Class::Stream | Class::Deferred)
+    matches!(class::of(fd), Class::Stream | Class::Opening)
 }

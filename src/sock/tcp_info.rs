@@ -104,6 +104,9 @@ fn state_of(sock: &Sock) -> u8 {
         return state::CLOSE;
     }
     let shown = poll::now(sock.fd);
+    if sock.has(Tag::DEFERRED) {
+        return state::SYN_SENT;
+    }
     if sock.has(Tag::WIRE) && sock.has(Tag::CONNECTING) && shown & libc::POLLOUT == 0 {
         return state::SYN_SENT;
     }

@@ -3,13 +3,14 @@
 The listening side says for each connection what it read; the connecting side what its calls
 answered, and whether data went with the SYN (TCPI_OPT_SYN_DATA).
 """
+import errno
 import select
 import socket
 import sys
 
 TCP = socket.IPPROTO_TCP
 FASTOPEN, FASTOPEN_CONNECT, SYN_DATA = 23, 30, 32
-ROUNDS = 6
+ROUNDS = 8
 
 
 def family(address):
@@ -41,6 +42,14 @@ def listen(address, port):
         print(head, "with the SYN" if with_syn(c) else "later")
         assert c.recv(1) == b""
         c.close()
+
+
+def refused(call):
+    try:
+        call()
+    except OSError as e:
+        return errno.errorcode[e.errno]
+    return "done"
 
 
 def finish(s, data, what):
@@ -82,6 +91,24 @@ def connect(address, port):
         writable = bool(select.select([], [s], [], 30)[1])
         s.sendall(b"five\n")
         finish(s, b"five\n", f"connected {writable}")
+    # Until then there is no peer, and nothing to read; a call that does not block takes what fits
+    # the SYN, and the others wait for the handshake.
+    s = socket.socket(family(address))
+    s.setblocking(False)
+    s.setsockopt(TCP, FASTOPEN_CONNECT, 1)
+    s.connect(to)
+    early = [s.getpeername, lambda: s.recv(1), lambda: s.connect(to)]
+    early.append(lambda: s.setsockopt(TCP, FASTOPEN_CONNECT, 1))
+    said = " ".join(refused(call) for call in early)
+    data = b"six." + b"x" * 3000 + b"\n"
+    sent = s.send(data)
+    s.setblocking(True)
+    s.sendall(data[sent:])
+    finish(s, data, f"{said} {sent}")
+    s = socket.socket(family(address))
+    s.setsockopt(TCP, FASTOPEN_CONNECT, 1)
+    s.connect(to)
+    finish(s, data[:s.send(data)], f"blocking {len(data)}")
 
 
 role, address, port = sys.argv[1:]

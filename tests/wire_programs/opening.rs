@@ -28,6 +28,8 @@ fn fast_open_both_ways(mode: Mode) {
     for (who, v6) in [(Listener::Ours, false), (Listener::Peer, false), (Listener::Ours, true)] {
         let said = both_ends(&wire, who, v6, "fast_open.py", &[]);
         let lines: Vec<&str> = said.connector.lines().collect();
+        let fits = if v6 { 1400 } else { 1420 };
+        let six = &*format!("ENOTCONN EAGAIN EISCONN EINVAL {fits} with the SYN");
         let expected = [
             "blocking 4 later",
             "blocking 4 with the SYN",
@@ -35,11 +37,14 @@ fn fast_open_both_ways(mode: Mode) {
             "non-blocking 5 with the SYN",
             "connected True with the SYN",
             "connected True with the SYN",
+            six,
+            "blocking 3005 with the SYN",
         ];
         assert_eq!(lines, expected, "{who:?} {v6}");
         let heard = "queue 5\nb'one\\n' 4 later\nb'two\\n' 4 with the SYN\n\
                      b'long' 10005 with the SYN\nb'four' 5 with the SYN\n\
-                     b'five' 5 with the SYN\nb'five' 5 with the SYN\n";
+                     b'five' 5 with the SYN\nb'five' 5 with the SYN\n\
+                     b'six.' 3005 with the SYN\nb'six.' 3005 with the SYN\n";
         assert_eq!(said.listener, heard, "{who:?} {v6}");
     }
 }
