@@ -225,6 +225,37 @@ class Scenes:
             take(s, 10)
             assert s.recv(1) == b""
 
+    class more_follows:
+        """send(2), `MSG_MORE`: what is not a full segment waits for what follows, also without
+        Nagle's algorithm; `MSG_EOR` changes nothing of the bytes."""
+
+        def send(s, cue, wait):
+            s.setsockopt(TCP, socket.TCP_NODELAY, 1)
+            total = 0
+
+            def one_segment():
+                nonlocal total
+                before = Info(s).data_segs_out
+                for flags in (socket.MSG_MORE, socket.MSG_MORE, 0):
+                    assert s.send(bytes(100), flags) == 100
+                total += 300
+                until(lambda: Info(s).bytes_acked >= total, "the last ACK")
+                return Info(s).data_segs_out == before + 1
+
+            # A program that is kept from the processor for long is not waited for.
+            assert any(one_segment() for _ in range(20))
+            cue(total)
+            for size in (1, 100, 3_000, 40_000, 150_000, 7):
+                flags = socket.MSG_EOR if size % 8 else socket.MSG_MORE | socket.MSG_EOR
+                data = memoryview(bytes(i * size % 251 for i in range(size)))
+                while data:
+                    data = data[s.send(data, flags):]
+
+        def receive(s, cue, wait):
+            take(s, wait())
+            for size in (1, 100, 3_000, 40_000, 150_000, 7):
+                assert take(s, size) == bytes(i * size % 251 for i in range(size)), size
+
     class window_clamp:
         def send(s, cue, wait):
             s.sendall(bytes(50_000))
