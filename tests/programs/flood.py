@@ -3,7 +3,7 @@
 As many a second as the machine can send, RATE at most, until its standard input ends (or for that
 long). Frames lie in a ring that the kernel sends from (PACKET_TX_RING); their sources are 16384
 addresses and ports of 198.18.0.0/15 (RFC 2544), which are reached through a router, if at all.
-Prints how many it has sent.
+Prints each second how many that were.
 """
 import fcntl
 import mmap
@@ -80,12 +80,16 @@ def main(interface, address, port, rate, seconds=None):
     sys.stdout.write("flooding\n")
     sys.stdout.flush()
     start, sent, at = time.monotonic(), 0, 0
+    told, told_at = 0, start
     batch = max(1, min(1024, rate // 200))
     end = start + float(seconds) if seconds else None
     while True:
         now = time.monotonic()
         if end and now >= end or not end and select.select([0], [], [], 0)[0]:
             break
+        if now - told_at >= 1:
+            print(f"{(sent - told) / (now - told_at):.0f} SYNs a second", flush=True)
+            told, told_at = sent, now
         ahead = sent / rate - (now - start)
         if ahead > 0:
             time.sleep(min(ahead, 0.05))
@@ -99,8 +103,6 @@ def main(interface, address, port, rate, seconds=None):
             continue
         at = (at + batch) % COUNT
         sent += batch
-    took = time.monotonic() - start
-    print(f"sent {sent} in {took:.1f} s, {sent / took:.0f} a second")
 
 
 main(*sys.argv[1:])

@@ -65,7 +65,7 @@ fn both_ends(wire: &Wire, who: Listener, v6: bool, script: &str, args: &[&str]) 
     };
     let run = |host, role| py(host, script, &[&[role, address, "5000"], args].concat());
     let listening = server.tcp_server(run(server, "listen"), 5000);
-    let connector = run(client, "connect").within(common::LIMIT * 4).ok();
+    let connector = run(client, "connect").within(common::LIMIT * 8).ok();
     let listener = listening.finish_within(common::LIMIT).ok();
     Said { listener, connector }
 }

@@ -87,7 +87,8 @@ fn what_ends_before_it_is_accepted(mode: Mode) {
     }
 }
 
-/// RFC 4987: under a flood of SYNs from forged addresses, running transfers go on and new
+/// RFC 4987: under a flood of SYNs from forged addresses (200,000 a second, if the machine can send
+/// so many), running transfers go on and new
 /// connections are made, both ways, and the engine does not grow.
 #[test]
 fn a_flood_of_syns() {
@@ -96,14 +97,15 @@ fn a_flood_of_syns() {
     let wire = Wire::new(Mode::Understudy);
     let script = artifacts::root().join("tests/programs/flood.py");
     let script = script.to_str().unwrap();
-    let rate = ["5000", "20000", "600"];
+    let rate = ["5000", "200000", "600"];
     let flood = [&["python3", "-u", script, "peer0", OURS4], &rate[..]].concat();
     let mut flood = wire.peer.plain(&flood).start();
     flood.wait_until_it_says("flooding\n");
     for (who, v6) in [(Listener::Ours, false), (Listener::Peer, false), (Listener::Ours, true)] {
-        assert_whole(&both_ends(&wire, who, v6, "transfer.py", &["2"]), 2);
+        assert_whole(&both_ends(&wire, who, v6, "transfer.py", &["1"]), 1);
     }
     assert!(flood.alive(), "the flood has ended: {}", flood.said());
+    println!("{}", flood.said());
     flood.kill();
     let engine = wire.engine.as_ref().unwrap().pid();
     let status = std::fs::read_to_string(format!("/proc/{engine}/status")).unwrap();
