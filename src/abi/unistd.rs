@@ -46,7 +46,7 @@ pub(super) fn read_with(
         Class::Stream | Class::Opening => match kernel() {
             Ok(len @ 1..) => Ok(len),
             answer @ (Ok(0) | Err(Errno::CONNRESET | Errno::INVAL)) if payload.total() != Ok(0) => {
-                stream::not_received(fd, answer)
+                stream::not_received(fd, payload, 0, answer)
             }
             answer => answer,
         },

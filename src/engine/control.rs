@@ -5,6 +5,7 @@
 //! set by its user or root (or by anybody in the net for one that a root server accepted: its
 //! workers have dropped their privileges); `Capture` and `Stop` are for the engine's user and root.
 use super::poller::{EventFlags, Token};
+use super::session::Phase;
 use super::slab::Key;
 use super::timers::Due;
 use super::{Engine, info, options, snapshot, unix};
@@ -188,6 +189,9 @@ impl Engine {
                 Some(bytes) => vec![Reply::Info(bytes)],
                 None => errno(Err(Errno::NOTCONN)),
             },
+            Request::Late(tuple, most, peek) => {
+                vec![Reply::Info(self.late(now, cred, &tuple, most, peek).unwrap_or_default())]
+            }
             Request::CongestionInfo(tuple) => match self.congestion_info_of(&tuple) {
                 Some(bytes) => vec![Reply::Info(bytes)],
                 None => errno(Err(Errno::NOTCONN)),
@@ -309,6 +313,35 @@ impl Engine {
             tracing::debug!(%error, "cannot capture");
             Errno::INVAL
         })
+    }
+
+    /// Bytes that came after `SHUT_RD`, for their owner only.
+    fn late(
+        &mut self,
+        now: Instant,
+        cred: PeerCred,
+        tuple: &FourTuple,
+        most: u32,
+        peek: bool,
+    ) -> Option<Vec<u8>> {
+        let key = self.sessions.of_tuple(tuple)?;
+        let session = self.sessions.get(key)?;
+        let conn = session.conn.filter(|_| session.phase == Phase::Open)?;
+        if cred.uid != 0 && cred.uid != session.owner.uid {
+            return None;
+        }
+        let tcp = self.stack.tcp_mut();
+        let mut bytes = Vec::new();
+        for part in tcp.peek(conn) {
+            let room = (most as usize).min(PACKET_MAX - 1) - bytes.len();
+            bytes.extend_from_slice(&part[..part.len().min(room)]);
+        }
+        if !peek {
+            tcp.consume(now, conn, bytes.len());
+            // A FIN may have stood behind them.
+            self.enqueue(key);
+        }
+        Some(bytes)
     }
 
     fn congestion_info_of(&self, tuple: &FourTuple) -> Option<Vec<u8>> {

@@ -131,12 +131,8 @@ fn push(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
             return false;
         }
         if session.deaf {
-            // A program that called SHUT_RD and lives on: TCP goes on acknowledging. One that is
-            // gone: the bytes stay, and count as unread.
-            let n = first.len() + second.len();
-            if !session.hung_up {
-                tcp.consume(now, conn, n);
-            }
+            // A program that called SHUT_RD and lives on may read what comes all the same, as on
+            // Linux (`Request::Late`). Of one that is gone the bytes count as unread.
             return false;
         }
         if left == 0 {
@@ -202,7 +198,8 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
             Ok((0, _)) => {
                 session.program_ended = true;
                 // RFC 1122 4.2.2.13: a close with data unread shows the peer a RST, and no FIN
-                // first.
+                // first. The end may be read before the poller tells which it is.
+                session.hung_up |= unix::is_hung_up(&session.fd);
                 let gone = session.hung_up || session.deaf;
                 let unread = session.hung_up && !tcp.peek(conn)[0].is_empty();
                 if !(unread || gone && session.reset_at_end) {

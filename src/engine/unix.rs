@@ -73,6 +73,11 @@ pub fn peek(fd: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
     net::recv(fd, buffer, RecvFlags::PEEK | RecvFlags::DONTWAIT).map(|(n, _)| n)
 }
 
+/// Both directions have ended.
+pub fn is_hung_up(fd: &OwnedFd) -> bool {
+    host::poll::now(fd.as_raw_fd()) & libc::POLLHUP != 0
+}
+
 /// Takes bytes.
 pub fn read(fd: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
     net::recv(fd, buffer, RecvFlags::DONTWAIT).map(|(n, _)| n)

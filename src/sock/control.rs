@@ -38,6 +38,8 @@ pub enum Request {
     GetOption(FourTuple, OptionKind),
     /// `TCP_CC_INFO`. Reply: `Info`, empty if the algorithm shows nothing, or `Errno`.
     CongestionInfo(FourTuple),
+    /// Take (or, if true, only show) so many bytes that came after `SHUT_RD`. Reply: `Info`.
+    Late(FourTuple, u32, bool),
     /// `TCP_INFO`. Reply: `Info` (bytes of Linux's `struct tcp_info`) or `Errno`.
     Info(FourTuple),
     /// Make a proxy datagram socket for this pair. Reply: `Errno`, 0 once it is bound.
@@ -360,6 +362,7 @@ impl Request {
             Self::Stop => w.u8(10),
             Self::CongestionInfo(t) => w.u8(12).tuple(*t),
             Self::FastOpenRoom(t, options) => w.u8(50).tuple(*t).options(options),
+            Self::Late(t, most, peek) => w.u8(13).tuple(*t).u32(*most).u8(u8::from(*peek)),
             Self::GetOption(t, kind) => w.u8(11).tuple(*t).u8(*kind as u8),
             Self::Wants(name, wants) => {
                 w.u8(40).u8(*wants).0.extend_from_slice(name.encode().as_bytes());
@@ -403,6 +406,7 @@ impl Request {
             10 => Self::Stop,
             12 => Self::CongestionInfo(r.tuple()?),
             50 => Self::FastOpenRoom(r.tuple()?, r.options()?),
+            13 => Self::Late(r.tuple()?, r.u32()?, r.u8()? != 0),
             11 => Self::GetOption(r.tuple()?, r.kind()?),
             40 => {
                 let wants = r.u8()?;

@@ -32,6 +32,7 @@ fn requests_survive_the_round_trip() {
         Request::SetOption(six, option),
         Request::Info(tuple()),
         Request::CongestionInfo(tuple()),
+        Request::Late(six, 70_000, true),
         Request::GetOption(six, OptionKind::QuickAck),
         Request::UdpProxy(Transport::Echo, tuple()),
         Request::Wants(name, wants::ERRORS),

@@ -26,6 +26,7 @@ pub mod error_receive;
 pub mod fast_open;
 mod fast_open_key;
 pub mod groups;
+mod late;
 pub mod listen;
 pub mod marks;
 pub mod name;

@@ -2,6 +2,7 @@
 //! TCP would not have given.
 use super::class::{self, Class};
 use super::control::OptionKind;
+use super::late;
 use super::marks;
 use super::object::Sock;
 use super::options;
@@ -96,7 +97,12 @@ fn broken(mut sock: Sock, payload: Payload) -> Result<usize, Errno> {
 /// What to make of the kernel's answer to read(2) or recv(2) of a descriptor whose class is stream,
 /// when that is not data.
 #[cold]
-pub fn not_received(fd: Raw, answer: Result<usize, Errno>) -> Result<usize, Errno> {
+pub fn not_received(
+    fd: Raw,
+    payload: Payload,
+    flags: i32,
+    answer: Result<usize, Errno>,
+) -> Result<usize, Errno> {
     let Some(mut sock) = Sock::of(fd) else {
         class::forget(fd);
         return answer;
@@ -108,6 +114,9 @@ pub fn not_received(fd: Raw, answer: Result<usize, Errno>) -> Result<usize, Errn
         // A unix socket's word for it.
         Err(Errno::INVAL) if !sock.has(Tag::CONNECTED) => Err(Errno::NOTCONN),
         Ok(0) | Err(Errno::CONNRESET) => {
+            if let Ok(late @ 1..) = late::receive(&sock, payload, flags) {
+                return Ok(late);
+            }
             let reset = answer.is_err();
             match stream_error::end_reason(&mut sock, reset) {
                 // A reset after the peer's FIN: who reads has got all that there was.
@@ -141,9 +150,9 @@ pub fn receive(
     match answer {
         Ok(Received { len: 1.., .. }) | Err(Errno::AGAIN | Errno::INTR) => answer,
         Ok(none) if payload.total() == Ok(0) => Ok(none),
-        Ok(none) => not_received(fd, Ok(0)).map(|_| none),
+        Ok(none) => not_received(fd, payload, flags, Ok(0)).map(|len| Received { len, ..none }),
         Err(errno) => {
-            let len = not_received(fd, Err(errno))?;
+            let len = not_received(fd, payload, flags, Err(errno))?;
             Ok(Received { len, flags: 0, control_len: 0 })
         }
     }

@@ -111,6 +111,36 @@ fn a_program_that_closes_with_bytes_unread_resets() {
     assert_eq!(got, b"last words");
 }
 
+/// Linux `tcp_recvmsg`: what comes after `SHUT_RD` is kept for whoever reads it, within the window;
+/// what nobody has read at the close is answered by a reset.
+#[test]
+fn what_comes_after_shut_rd_can_be_asked_for() {
+    let mut rig = Rig::new();
+    let (fd, conn) = rig.connected(50_000);
+    let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
+    rustix::net::shutdown(&fd, Shutdown::Read).unwrap();
+    let late = |rig: &Rig, most, peek| match rig.ask(&Request::Late(tuple, most, peek)) {
+        Reply::Info(bytes) => bytes,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(late(&rig, 100, false), b"");
+    rig.peer.send(conn, b"late words");
+    rig.peer.until("an acknowledgment", |peer| peer.status(conn).unwrap().all_acknowledged);
+    assert_eq!(late(&rig, 100, true), b"late words");
+    assert_eq!(late(&rig, 5, false), b"late ");
+    assert_eq!(late(&rig, 100, false), b"words");
+    assert_eq!(write_some(&fd, b"still here"), 10);
+    let mut got = Vec::new();
+    rig.peer.until("an answer", |peer| peer.receive(conn, &mut got) > 0);
+    assert_eq!(got, b"still here");
+    rig.peer.send(conn, b"never read");
+    rig.peer.until("an acknowledgment", |peer| peer.status(conn).unwrap().all_acknowledged);
+    drop(fd);
+    rig.peer.until("a reset", |peer| {
+        peer.status(conn).is_some_and(|s| s.error == Some(NetError::Reset))
+    });
+}
+
 #[test]
 fn linger_zero_resets() {
     let mut rig = Rig::new();

@@ -8,6 +8,7 @@ import errno
 import socket
 import struct
 import sys
+import time
 
 SCENES = {
     "client closes first": ("send:5 close", "read:5 eof close"),
@@ -27,6 +28,8 @@ SCENES = {
     "writes after the peer has gone": ("cue write-until-error close", "close say"),
     "reads after half-close, then gone": ("shut eof close", "eof-after:0 close"),
     "shut both": ("shut-both eof close", "eof-after:0 close"),
+    "reads after shut-rd": (
+        "shut-rd eof say late:5 send:3 close", "cue send:5 eof-after:3 close"),
     "shut twice": ("shut shut say eof-after:4 close", "cue eof-after:0 send:4 shut close"),
 }
 
@@ -63,6 +66,14 @@ class Side:
             self.note(self.take(number + 1))
         elif word == "shut":
             conn.shutdown(socket.SHUT_WR)
+        elif word == "shut-rd":
+            conn.shutdown(socket.SHUT_RD)
+        elif word == "late":
+            # A read does not wait any more.
+            end = time.monotonic() + 20
+            while number and time.monotonic() < end:
+                number -= len(conn.recv(number))
+            self.note("none missing" if number == 0 else f"{number} missing")
         elif word == "shut-both":
             conn.shutdown(socket.SHUT_RDWR)
         elif word == "linger0":

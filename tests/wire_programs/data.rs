@@ -86,6 +86,7 @@ const CLOSES: &[(&str, &str, &str)] = &[
     ("writes after the peer has gone", "EPIPE", ""),
     ("reads after half-close, then gone", "0", "end 0"),
     ("shut both", "0", "end 0"),
+    ("reads after shut-rd", "0 none missing", "end 3"),
     ("shut twice", "end 4", "end 0"),
 ];
 

@@ -41,7 +41,7 @@ fn bytes_over_tap() {
     let said = both_ends(&wire, Listener::Ours, false, "transfer.py", &["200"]);
     assert_whole(&said, 200);
     let said = both_ends(&wire, Listener::Peer, false, "closes.py", &[]);
-    assert_eq!(said.connector.lines().count(), 16);
+    assert_eq!(said.connector.lines().count(), 17);
     let said = both_ends(&wire, Listener::Peer, false, "many.py", &[]);
     assert_eq!(said.connector, "all came back\n");
 }
