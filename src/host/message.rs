@@ -55,6 +55,24 @@ impl Payload {
             }
         }
     }
+    /// All but its first `skip` bytes, as one payload. `vector` holds it together, and must live as
+    /// long as that is used.
+    pub fn after(self, skip: usize, vector: &mut Vec<libc::iovec>) -> Result<Payload, Errno> {
+        let (mut left, mut index) = (skip, 0);
+        vector.clear();
+        while let Some(part) = self.part(index)? {
+            index += 1;
+            let gone = left.min(part.len());
+            left -= gone;
+            if gone < part.len() {
+                vector.push(one(part.skip(gone)));
+            }
+        }
+        let size = core::mem::size_of::<libc::iovec>();
+        // SAFETY: `vector` is readable; what it points to was vouched for with `self`.
+        let whole = unsafe { UserSlice::new(vector.as_ptr() as usize, vector.len() * size) };
+        Ok(Payload::Vector(whole))
+    }
 }
 
 /// What came back from [`receive`].

@@ -80,23 +80,16 @@ fn gather(payload: Payload, to: &mut [u8]) -> Result<usize, Errno> {
     Ok(len)
 }
 
-/// Sends the data without its first `skip` bytes; how much was sent, those included.
+/// Sends the data without its first `skip` bytes, at once; how much was sent, those included.
 fn send_rest(fd: Raw, payload: Payload, skip: usize, flags: i32) -> Result<usize, Errno> {
-    if skip == 0 {
-        return stream::send(fd, payload, UserSlice::EMPTY, flags);
+    let mut vector = Vec::new();
+    let rest = payload.after(skip, &mut vector)?;
+    if skip > 0 && vector.is_empty() {
+        return Ok(skip);
     }
-    let (mut sent, mut index) = (0, 0);
-    while let Some(part) = payload.part(index)? {
-        index += 1;
-        let left = part.skip(skip.saturating_sub(sent).min(part.len()));
-        sent += part.len() - left.len();
-        if !left.is_empty() {
-            match stream::send(fd, Payload::Flat(left), UserSlice::EMPTY, flags) {
-                Ok(n) if n < left.len() => return Ok(sent + n),
-                Ok(n) => sent += n,
-                Err(_) => return Ok(sent),
-            }
-        }
+    match stream::send(fd, rest, UserSlice::EMPTY, flags) {
+        Ok(sent) => Ok(skip + sent),
+        Err(_) if skip > 0 => Ok(skip),
+        Err(errno) => Err(errno),
     }
-    Ok(sent)
 }

@@ -5,7 +5,7 @@ use crate::{need, need_root};
 
 on_both! {
     refused_at_once, no_such_host, a_peer_that_vanishes, a_connect_that_nobody_answers,
-    an_unbound_port_answers_with_a_reset, a_datagram_to_nobody,
+    an_unbound_port_answers_with_a_reset, a_datagram_to_nobody, writes_before_the_handshake,
 }
 
 /// Connects to an address and port, blocking and not; a third argument is `TCP_SYNCNT`.
@@ -66,16 +66,45 @@ fn no_route() {
     assert_eq!(said, "ENETUNREACH ENETUNREACH\n");
 }
 
-fn a_connect_that_nobody_answers(mode: Mode) {
-    need!("python3");
-    need_root!();
-    let wire = Wire::new(mode);
-    // The peer knows the way and stays silent.
+/// 10.78.0.1 is there, and says nothing: the peer knows the way, which ends there.
+fn silent_host(wire: &Wire, mode: Mode) {
     wire.peer.netns.ip("route add blackhole 10.78.0.0/16");
     wire.peer.netns.sh("echo 1 > /proc/sys/net/ipv4/ip_forward");
     if mode == Mode::Kernel {
         wire.ours.netns.ip(&format!("route add 10.78.0.0/16 via {PEER4}"));
     }
+}
+
+/// RFC 9293 3.10.2 lets SEND queue data in SYN-SENT; Linux does not: it is refused, or waits, for
+/// `SO_SNDTIMEO` at most.
+fn writes_before_the_handshake(mode: Mode) {
+    const EARLY: &str = "
+import errno, os, socket, struct, sys
+def said(call):
+    try: return call()
+    except OSError as e: return errno.errorcode[e.errno]
+s = socket.socket()
+s.setblocking(False)
+print(errno.errorcode[s.connect_ex((sys.argv[1], 80))])
+calls = [lambda: s.send(b'x'), lambda: os.write(s.fileno(), b'x'), lambda: s.sendmsg([b'x', b'y'])]
+print(*map(said, calls), said(lambda: s.recv(1)))
+os.set_blocking(s.fileno(), True)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack('ll', 0, 100000))
+print(said(lambda: os.write(s.fileno(), b'x')))
+";
+    need!("python3");
+    need_root!();
+    let wire = Wire::new(mode);
+    silent_host(&wire, mode);
+    let said = wire.ours.python(EARLY).args(&["10.78.0.1"]).ok();
+    assert_eq!(said, "EINPROGRESS\nEAGAIN EAGAIN EAGAIN EAGAIN\nEAGAIN\n");
+}
+
+fn a_connect_that_nobody_answers(mode: Mode) {
+    need!("python3");
+    need_root!();
+    let wire = Wire::new(mode);
+    silent_host(&wire, mode);
     // One retransmission, and that is it.
     let said = wire.ours.python(CONNECT).args(&["10.78.0.1", "80", "1"]).ok();
     assert_eq!(said, "ETIMEDOUT ETIMEDOUT\n");
