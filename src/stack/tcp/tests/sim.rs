@@ -89,11 +89,19 @@ impl Sim {
     }
 
     pub fn start(&mut self) {
+        self.start_with(0, TcpOptions::default());
+    }
+
+    /// With up to `early` bytes of data in the SYN.
+    fn start_with(&mut self, early: u64, options: TcpOptions) {
         let (client, server) = (addr(1, 50_000), addr(2, 80));
         self.tcp[1].listen(server, false, 10).unwrap();
         let tuple = FourTuple { local: client, remote: server };
-        let id = self.tcp[0].connect(self.now, tuple, self.path, TcpOptions::default()).unwrap();
-        self.app[0].id = Some(id);
+        let id = self.tcp[0].connect(self.now, tuple, self.path, options).unwrap();
+        let app = &mut self.app[0];
+        app.id = Some(id);
+        let data: Vec<u8> = (0..early.min(app.to_send)).map(|at| pattern(0, at)).collect();
+        app.sent = self.tcp[0].preload(self.now, id, &data, early % 2 == 1) as u64;
     }
 
     /// Cuts a super-segment as the link would, so that each piece meets its own fate.
@@ -298,7 +306,7 @@ fn random_run(seed: u64) -> Sim {
     net.rate = pick(&mut rng, &[0.0, 1e6, 1e7, 1e9]) as u64;
     net.queue = 20_000 + rng.below(200_000);
     net.mark = pick(&mut rng, &[0.0, 0.01, 0.1, 1.0]);
-    let config = TcpConfig {
+    let mut config = TcpConfig {
         send_buffer: 1 << (12 + rng.below(9)),
         receive_buffer: 2000 + rng.below(1 << 19) as usize,
         window_scaling: rng.chance(0.8),
@@ -309,14 +317,25 @@ fn random_run(seed: u64) -> Sim {
         initial_window: [0, 0, 1, 40][rng.below(4) as usize],
         ..TcpConfig::default()
     };
-    let mut sim = Sim::new(rng.u64(), net, config);
+    let mut sim = Sim::new(rng.u64(), net, config.clone());
     sim.path.tso_max = if rng.chance(0.5) { 65_535 } else { 0 };
     sim.slow_reader = rng.chance(0.2);
     for app in &mut sim.app {
         let magnitude = rng.below(19);
         app.to_send = rng.below(1 << magnitude);
     }
-    sim.start();
+    if rng.chance(0.3) {
+        // RFC 7413: data goes with the SYN (without a cookie) or a cookie is asked for; it is taken
+        // or not.
+        let bits = [[1, 5, 5][rng.below(3) as usize], [0, 0x402, 0x602][rng.below(3) as usize]];
+        for (tcp, bits) in sim.tcp.iter_mut().zip(bits) {
+            config.fast_open = FastOpenBits(bits);
+            tcp.set_config(config.clone());
+        }
+        sim.start_with(rng.below(3000), TcpOptions { fast_open: true, ..TcpOptions::default() });
+    } else {
+        sim.start();
+    }
     sim
 }
 
