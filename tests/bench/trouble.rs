@@ -133,7 +133,8 @@ fn table(title: &str, back: bool, cells: &[(&str, &str)], settings: &Settings) {
                 // A new bridge with the same seed: the same frames are lost.
                 let world = World::new(&path, settings);
                 let transfer = world.start(*mode, settings.seconds, 5201, back);
-                let name = format!("{title}, {cell}, {}, {mode:?}.json", round + 1);
+                let name =
+                    format!("{title}, {cell}, {}, {mode:?}.json", round + 1).replace('/', " per ");
                 let keep = settings.keep.as_ref().map(|dir| format!("{dir}/{name}"));
                 figures.push(goodput(transfer, settings.seconds, keep.as_deref()));
             }
