@@ -230,10 +230,6 @@ impl Engine {
         backlog: Option<u32>,
         options: TcpOptions,
     ) -> Result<(), Errno> {
-        let ip = local.ip();
-        if !ip.is_unspecified() && !self.stack.is_local(ip) {
-            return Err(Errno::ADDRNOTAVAIL);
-        }
         if let Some(backlog) = backlog {
             self.listen(local, dual, backlog)?;
         }

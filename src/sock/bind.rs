@@ -6,6 +6,7 @@ use super::conflict::{Bound, Survey};
 use super::name::{Name, NetId, Role, Slot, Transport};
 use super::net_env;
 use super::object::{Sock, address_of, canonical};
+use super::options;
 use super::registry::survey;
 use super::sockaddr::{self, Given};
 use super::tag::Tag;
@@ -52,8 +53,21 @@ fn check_address(sock: &Sock, address: SocketAddr) -> Result<(), Errno> {
     let ip = ip.to_canonical();
     let brief = net_env::current();
     let group = ip.is_multicast() || brief.is_broadcast(ip);
-    let allowed = ip.is_unspecified() || brief.is_own(ip) || (group && sock.has(Tag::DGRAM));
-    if allowed { Ok(()) } else { Err(Errno::ADDRNOTAVAIL) }
+    if group && !sock.has(Tag::DGRAM) && ip.is_ipv6() {
+        return Err(Errno::INVAL); // __inet6_bind
+    }
+    // Linux lets a stream be bound to a group of IPv4, where nothing ever arrives.
+    if ip.is_unspecified() || brief.is_own(ip) || group || binds_freely(sock) {
+        Ok(())
+    } else {
+        Err(Errno::ADDRNOTAVAIL)
+    }
+}
+
+/// ip(7), `IP_FREEBIND`: also to an address that the net does not have, or not yet.
+fn binds_freely(sock: &Sock) -> bool {
+    let set = |level, name| options::annex_int(sock, level, name).unwrap_or(0) != 0;
+    set(libc::IPPROTO_IP, libc::IP_FREEBIND) || set(libc::IPPROTO_IPV6, libc::IPV6_FREEBIND)
 }
 
 /// Binds a socket object that has no name to the wildcard address and a free port.

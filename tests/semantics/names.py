@@ -127,6 +127,29 @@ def test_addresses_that_are_not_ours():
     assert err(socket.socket(socket.AF_INET6).bind, ("2001:db8::1", 0)) == "EADDRNOTAVAIL"
 
 
+def test_free_bind_takes_any_address():
+    """ip(7), IP_FREEBIND"""
+    ip_freebind, ipv6_freebind = 15, 78
+    for family, level, name, host in (
+        (socket.AF_INET, socket.IPPROTO_IP, ip_freebind, "9.9.9.9"),
+        (socket.AF_INET6, socket.IPPROTO_IPV6, ipv6_freebind, "2001:db8::1"),
+    ):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            s = socket.socket(family, kind)
+            assert s.getsockopt(level, name) == 0
+            s.setsockopt(level, name, 1)
+            assert s.getsockopt(level, name) == 1
+            s.bind((host, 0))
+            assert s.getsockname()[0] == host and s.getsockname()[1] > 0
+            if kind == socket.SOCK_STREAM:
+                s.listen()
+
+
+def test_a_stream_bound_to_a_group():
+    assert err(socket.socket().bind, ("224.0.0.1", 0)) is None
+    assert err(socket.socket(socket.AF_INET6).bind, ("ff02::1", 0, 0, 1)) == "EINVAL"
+
+
 def test_groups_and_broadcast_cannot_be_connected_to():
     for host in ("224.0.0.1", "255.255.255.255"):
         assert err(socket.socket().connect, (host, 80)) == "ENETUNREACH"
