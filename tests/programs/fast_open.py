@@ -109,6 +109,11 @@ def connect(address, port):
     s.setsockopt(TCP, FASTOPEN_CONNECT, 1)
     s.connect(to)
     finish(s, data[:s.send(data)], f"blocking {len(data)}")
+    # A connect that is given up, and nobody ever heard of.
+    s = socket.socket(family(address))
+    s.setsockopt(TCP, FASTOPEN_CONNECT, 1)
+    s.connect(to)
+    print("given up", refused(lambda: s.shutdown(socket.SHUT_WR)), refused(s.getpeername))
 
 
 role, address, port = sys.argv[1:]

@@ -39,6 +39,7 @@ fn fast_open_both_ways(mode: Mode) {
             "connected True with the SYN",
             six,
             "blocking 3005 with the SYN",
+            "given up done ENOTCONN",
         ];
         assert_eq!(lines, expected, "{who:?} {v6}");
         let heard = "queue 5\nb'one\\n' 4 later\nb'two\\n' 4 with the SYN\n\
