@@ -35,6 +35,9 @@ use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
 const SO_PASSPIDFD: i32 = 76;
 const SO_PEERPIDFD: i32 = 77;
 const SO_PASSRIGHTS: i32 = 83;
+const SO_TIMESTAMPING_NEW: i32 = 65;
+/// `SOF_TIMESTAMPING_TX_*` (linux/net_tstamp.h): hardware, software, sched, ack, completion.
+const TRANSMIT_STAMPS: i32 = 1 | 1 << 1 | 1 << 8 | 1 << 9 | 1 << 18;
 /// The MTU of `lo`: IPv4 cannot use all of its 65536.
 const LOOPBACK_MTU: i32 = 65_536;
 /// What a wire is taken to have; each link has its own, which only the engine knows.
@@ -393,6 +396,10 @@ fn set_socket(mut sock: Sock, name: i32, value: UserSlice) -> Result<(), Errno> 
             return Err(Errno::OPNOTSUPP);
         }
         libc::SO_DETACH_FILTER => return Err(Errno::NOENT),
+        // A program that is told when its packets leave would wait for it in vain.
+        libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW if int_of(value)? & TRANSMIT_STAMPS != 0 => {
+            return Err(Errno::INVAL);
+        }
         // The filter is the annex's place.
         libc::SO_ATTACH_FILTER
         | libc::SO_ATTACH_BPF

@@ -14,6 +14,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("socket_filter", "attached", "ENOPROTOOPT"),
     ("other_user", "connected", "ECONNREFUSED"),
     ("more_on_udp", "4", "ENOTSUP"),
+    ("notices_of_what_left", "None None", "ENOTSUP EINVAL"),
     ("seventeen_share", "17 share it", "EADDRINUSE at the 17th"),
     ("two_bound", "bound", "EADDRINUSE"),
     ("connect_to_oneself", "connected", "ECONNREFUSED"),

@@ -105,6 +105,16 @@ def more_on_udp():
         return err(s.sendto, b"part", socket.MSG_MORE, ("127.0.0.1", 9))
 
 
+def notices_of_what_left():
+    """SO_ZEROCOPY, and SO_TIMESTAMPING of what is sent"""
+    zerocopy, timestamping, tx_software, rx_software, software = 60, 37, 2, 8, 16
+    with socket.socket() as s:
+        assert err(s.setsockopt, socket.SOL_SOCKET, timestamping, rx_software | software) is None
+        answers = [err(s.setsockopt, socket.SOL_SOCKET, zerocopy, 1),
+                   err(s.setsockopt, socket.SOL_SOCKET, timestamping, tx_software | software)]
+    return " ".join(str(answer) for answer in answers)
+
+
 def seventeen_share():
     """more than 16 sockets with SO_REUSEPORT on one address"""
     sockets = []
