@@ -93,27 +93,25 @@ pub(super) enum Judgment {
 impl Tcp {
     /// RFC 7413 4.2.2, with Linux's order (`tcp_try_fastopen`).
     pub(super) fn judge_fast_open(&mut self, arrival: &Arrival<'_>, key: ListenerKey) -> Judgment {
-        let Arrival { tuple, segment, .. } = *arrival;
+        let Arrival { now, tuple, segment, .. } = *arrival;
         let (shown, data) = (segment.options.fast_open, !segment.payload.is_empty());
-        let Some(listener) = self.listeners.get(&key) else { return Judgment::Plain };
-        let options = &listener.options;
-        if shown.is_none() && !data || !self.serves_fast_open(options) {
+        let bits = self.config.fast_open;
+        let Some(listener) = self.listeners.get_mut(&key) else { return Judgment::Plain };
+        let takes_part =
+            listener.options.fast_open_queue > 0 || bits.has(FastOpenBits::ALL_LISTENERS);
+        if shown.is_none() && !data || !bits.has(FastOpenBits::SERVER) || !takes_part {
             return Judgment::Plain;
         }
-        let most = match usize::from(options.fast_open_queue) {
-            0 => usize::MAX,
-            most => most,
-        };
-        if listener.fast_open >= most.min(listener.limit) {
+        if !listener.has_fast_open_room(now) {
             self.counters.add(Count::FastOpenFull);
             return Judgment::Plain;
         }
-        let bare = self.config.fast_open.has(FastOpenBits::SERVER_WITHOUT_COOKIE);
-        if bare || options.fast_open_no_cookie {
+        let bare = bits.has(FastOpenBits::SERVER_WITHOUT_COOKIE);
+        if bare || listener.options.fast_open_no_cookie {
             return Judgment::Open(None);
         }
         let Some(shown) = shown else { return Judgment::Plain };
-        let keys = options.fast_open_keys.or(self.config.fast_open_keys);
+        let keys = listener.options.fast_open_keys.or(self.config.fast_open_keys);
         let cookie = |key| self.cookie_for(&tuple, key).in_form_of(shown);
         let right = cookie(keys.map(|keys| keys.active));
         if shown == right {

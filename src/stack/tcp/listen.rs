@@ -7,20 +7,23 @@
 //! | the program's queue of accepted connections | dropped | ignored, the SYN-ACK is repeated; reset with `abort_on_overflow` |
 //! | the listener's SYN queue | answered with a SYN cookie; dropped if those are off | a good cookie opens |
 //! | SYN-ACKs on their way out | dropped | |
-use super::api::{FastOpenBits, SegmentMeta, SynCookies, TcpConfig, TcpOptions};
+use super::api::{SegmentMeta, SynCookies, TcpConfig, TcpOptions};
 use super::conn::Segment;
 use super::counters::Count;
 use super::seq::Seq;
 use super::syn_queue::Request;
 use super::table::Keyed;
 use super::{Tcp, cookie, fast_open};
-use crate::base::{FourTuple, Instant, addr::*};
+use crate::base::{FourTuple, Instant, addr::*, time::Duration};
 use crate::wire::tcp::Flags;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// Fewest half-open connections that a listener may have: a backlog is about accepted ones, and
 /// several clients that connect at once must not lose their options to a SYN cookie.
 const SYN_QUEUE_MIN: usize = 128;
+
+/// How long one that was reset before its handshake counts as one that waits for it.
+const FAST_OPEN_RESET: Duration = Duration::from_secs(60);
 
 /// Which listener: its address, and whether an IPv6 wildcard takes IPv4 as well.
 pub(super) type ListenerKey = (SocketAddr, bool);
@@ -39,8 +42,11 @@ pub(super) struct Listener {
     pub full_until: Instant,
     /// When a SYN cookie was last given.
     pub cookie_at: Option<Instant>,
-    /// Connections opened by fast open whose handshake is not done.
+    /// Connections opened by fast open whose handshake is not done, and those of
+    /// `fast_open_resets`.
     pub fast_open: usize,
+    /// Until when those count that were reset before their handshake was done, the first first.
+    fast_open_resets: VecDeque<Instant>,
     /// It is among those for whom a SYN is about to be answered.
     called: bool,
 }
@@ -68,6 +74,7 @@ impl Listeners {
             full_until: Instant::ZERO,
             cookie_at: None,
             fast_open: 0,
+            fast_open_resets: VecDeque::new(),
             called: false,
         });
         listener.limit = limit;
@@ -89,10 +96,15 @@ impl Listeners {
         self.map.get_mut(key)
     }
 
-    /// A connection that fast open had begun has done its handshake, or has ended.
-    pub fn fast_open_done(&mut self, key: &ListenerKey) {
-        if let Some(listener) = self.map.get_mut(key) {
-            listener.fast_open = listener.fast_open.saturating_sub(1);
+    /// A connection that fast open had begun has done its handshake, or has ended: until then it
+    /// counts all the same if its peer has `reset` it. RFC 7413 5.1: hosts that were named as
+    /// senders of SYNs and know nothing of them must not make room for more (Linux
+    /// `reqsk_fastopen_remove`).
+    pub fn fast_open_done(&mut self, key: &ListenerKey, reset: Option<Instant>) {
+        let Some(listener) = self.map.get_mut(key) else { return };
+        match reset {
+            Some(at) => listener.fast_open_resets.push_back(at + FAST_OPEN_RESET),
+            None => listener.fast_open = listener.fast_open.saturating_sub(1),
         }
     }
 
@@ -137,6 +149,20 @@ impl Listeners {
 }
 
 impl Listener {
+    /// Whether so many connections wait for their handshake that fast open must not begin another.
+    /// Room is made by one that was reset long ago.
+    pub fn has_fast_open_room(&mut self, now: Instant) -> bool {
+        let most = match usize::from(self.options.fast_open_queue) {
+            0 => self.limit,
+            most => most.min(self.limit),
+        };
+        if self.fast_open >= most && self.fast_open_resets.front().is_some_and(|at| *at <= now) {
+            self.fast_open_resets.pop_front();
+            self.fast_open -= 1;
+        }
+        self.fast_open < most
+    }
+
     /// Counts a request that is no longer half-open.
     pub fn leave(&mut self, request: &Request) {
         self.half_open = self.half_open.saturating_sub(1);
@@ -184,7 +210,6 @@ impl Tcp {
 
     fn syn_arrives(&mut self, arrival: &Arrival<'_>, key: ListenerKey, after: Option<Seq>) {
         let Arrival { now, meta, tuple, segment } = *arrival;
-        self.listeners.call(key);
         let Some(listener) = self.listeners.get(&key) else { return };
         if now < listener.full_until {
             return self.counters.add(Count::AcceptQueueFull);
@@ -192,6 +217,10 @@ impl Tcp {
         // A connection that makes way for this one has shown that the peer is real.
         let full =
             after.is_none() && (listener.half_open >= listener.limit || self.syn_queue.is_full());
+        if !full {
+            // Nobody looks for him in a flood: it is a system call for the engine.
+            self.listeners.call(key);
+        }
         let cookies = self.config.syn_cookies;
         if cookies == SynCookies::Always && after.is_none() || full {
             if cookies == SynCookies::Off {
@@ -282,12 +311,5 @@ impl Tcp {
     /// Whether a full queue of accepted connections resets (Linux `tcp_abort_on_overflow`).
     pub fn aborts_on_overflow(&self) -> bool {
         self.config.abort_on_overflow
-    }
-
-    /// Whether fast open is to be answered by this net's servers.
-    pub(super) fn serves_fast_open(&self, options: &TcpOptions) -> bool {
-        let bits = self.config.fast_open;
-        bits.has(FastOpenBits::SERVER)
-            && (options.fast_open_queue > 0 || bits.has(FastOpenBits::ALL_LISTENERS))
     }
 }

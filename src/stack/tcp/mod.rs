@@ -83,7 +83,7 @@ mod window;
 pub use api::*;
 pub use nagle::Mark;
 
-use crate::base::{FourTuple, Instant, addr::SocketAddr, rng::Secret};
+use crate::base::{FourTuple, Instant, NetError, addr::SocketAddr, rng::Secret};
 use crate::stack::{ConnId, Event};
 use conn::{Conn, Cx};
 use counters::{Count, Counters};
@@ -195,7 +195,9 @@ impl Tcp {
         let opening = matches!(conn.state, State::SynReceived | State::SynSent);
         if !opening {
             if let Some(key) = conn.fast.take_pending() {
-                self.listeners.fast_open_done(&key);
+                let reset = conn.error == Some(NetError::Reset);
+                let reset = reset.then_some(conn.rx.last_heard);
+                self.listeners.fast_open_done(&key, reset);
             }
         }
         if let Some(news) = conn.fast.take_news() {
