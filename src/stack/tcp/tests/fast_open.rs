@@ -144,7 +144,7 @@ fn the_queue_of_a_listener_is_limited() {
 fn a_reset_child_still_counts() {
     let mut s = server(2, 2);
     let cookie = ask(&mut s).unwrap();
-    let mut opens = |s: &mut Script, port| {
+    let opens = |s: &mut Script, port| {
         s.remote.set_port(port);
         let asked = ask(s);
         s.put_with(S, 0, 0, b"x", with_cookie(asked.unwrap_or(cookie)));
