@@ -118,7 +118,11 @@ impl Stack {
         let partial = self.completes_checksums(hop.interface);
         let out = Outgoing {
             // Who did not choose one has what routers advertise (RFC 4861 6.3.2).
-            ttl: if segment.ttl == 64 { self.hop_limit(hop.interface, dst) } else { segment.ttl },
+            ttl: match segment.ttl {
+                64 => self.hop_limit(hop.interface, dst),
+                // RFC 1122 3.2.1.7: nothing leaves with 0.
+                ttl => ttl.max(1),
+            },
             tos: segment.tos,
             dont_fragment: true, // RFC 1191 3.
             checksum_at: partial.then_some(CHECKSUM_OFFSET as u16),

@@ -55,6 +55,8 @@ pub mod problem {
     pub const NEXT_HEADER: u8 = 1;
     /// Unknown option.
     pub const OPTION: u8 = 2;
+    /// A first fragment without all headers (RFC 7112 5).
+    pub const INCOMPLETE: u8 = 3;
 }
 
 /// The head of an ICMPv6 message.

@@ -94,6 +94,22 @@ impl Extension<'_> {
     }
 }
 
+/// Whether the first fragment of a datagram, `payload` behind its fragment header, has all headers
+/// up to that of the transport (RFC 7112 5), whose smallest length counts for it.
+pub fn has_all_headers(mut next_header: u8, mut payload: &[u8]) -> bool {
+    while is_extension(next_header) {
+        let Ok((extension, rest)) = Extension::parse(payload) else { return false };
+        (next_header, payload) = (extension.next_header, rest);
+    }
+    let least = match next_header {
+        protocol::TCP => 20,
+        protocol::UDP | protocol::ICMPV6 => 8,
+        protocol::NONE => 0,
+        _ => 1,
+    };
+    payload.len() >= least
+}
+
 /// Length of the fragment header in bytes.
 pub const FRAGMENT_LEN: usize = 8;
 

@@ -1,163 +1,13 @@
 //! Addresses and routes that a host gets by itself: duplicate address detection, router
 //! advertisements, redirects, groups. One stack, and frames made by hand.
+use crate::frames::*;
+use crate::host::*;
 use crate::world::*;
-use understudy::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
+use understudy::base::NetError;
+use understudy::base::addr::{Ipv4Addr, Ipv6Addr};
 use understudy::base::time::Duration;
-use understudy::base::{Instant, MacAddr, NetError};
 use understudy::stack::*;
-use understudy::wire::{arp, ethernet, icmpv4, icmpv6, ipv4, ipv6, mld, ndp, protocol};
-
-const OUR_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-const ROUTER_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xfe]);
-const ROUTER: &str = "fe80::fe";
-pub const OUR_LOCAL: &str = "fe80::ff:fe00:1";
-
-pub fn six(text: &str) -> Ipv6Addr {
-    text.parse().unwrap()
-}
-
-/// A host on an Ethernet that does all by itself.
-pub struct Host {
-    pub stack: Stack,
-    pub interface: IfIndex,
-    pub now: Instant,
-}
-
-/// What a frame of ours is, as far as these tests want to know.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Sent {
-    Arp(arp::Packet),
-    /// An ICMPv6 message: to whom, kind, body.
-    V6(Ipv6Addr, Ipv6Addr, u8, Vec<u8>),
-    V4(ipv4::Header, Vec<u8>),
-}
-
-impl Host {
-    pub fn new(addresses: &[&str], settings: InterfaceSettings) -> Host {
-        let now = Instant::from_millis(1);
-        let mut stack = bare_stack(1);
-        let interface = stack.add_interface_with(now, ethernet(1, addresses), settings);
-        Host { stack, interface, now }
-    }
-    pub fn sent(&mut self) -> Vec<Sent> {
-        let mut frame = TxFrame::default();
-        let mut all = Vec::new();
-        while self.stack.poll_transmit(self.now, &mut frame).is_some() {
-            let (link, payload) = ethernet::Header::parse(&frame.bytes).unwrap();
-            all.push(match link.ethertype {
-                ethernet::ARP => Sent::Arp(arp::Packet::parse(payload).unwrap()),
-                ethernet::IPV4 => {
-                    let packet = ipv4::Header::parse(payload).unwrap();
-                    Sent::V4(packet.header, packet.payload.to_vec())
-                }
-                _ => sent_v6(payload),
-            });
-        }
-        all
-    }
-    /// Lets time pass; everything sent meanwhile, and when.
-    pub fn run(&mut self, time: Duration) -> Vec<(Duration, Sent)> {
-        let (begin, end) = (self.now, self.now + time);
-        let mut all: Vec<_> = self.sent().into_iter().map(|s| (Duration::ZERO, s)).collect();
-        while let Some(at) = self.stack.poll_timeout().filter(|at| *at <= end) {
-            self.now = self.now.max(at);
-            self.stack.handle_timeout(self.now);
-            let late = self.now.since(begin);
-            all.extend(self.sent().into_iter().map(|s| (late, s)));
-        }
-        self.now = end;
-        all
-    }
-    pub fn hear(&mut self, ethertype: u16, payload: &[u8]) -> Vec<Sent> {
-        let dst = match ethertype {
-            ethernet::ARP => MacAddr::BROADCAST,
-            ethernet::IPV4 => {
-                let dst = ipv4::Header::parse(payload).unwrap().header.dst;
-                MacAddr::for_multicast(dst.into()).unwrap_or(OUR_MAC)
-            }
-            _ => {
-                let dst = ipv6::Header::parse(payload).unwrap().0.dst;
-                MacAddr::for_multicast(dst.into()).unwrap_or(OUR_MAC)
-            }
-        };
-        let header = ethernet::Header { dst, src: ROUTER_MAC, ethertype };
-        let frame = [&header.to_bytes()[..], payload].concat();
-        self.stack.frame_arrives(self.now, self.interface, &frame, RxChecksum::Unknown);
-        self.sent()
-    }
-    /// An ICMPv6 message from `src`.
-    fn hear_v6(&mut self, src: &str, dst: &str, hops: u8, kind: u8, rest: [u8; 4], body: &[u8]) {
-        let (src, dst) = (six(src), six(dst));
-        let mut message = Vec::new();
-        icmpv6::Header { kind, code: 0, rest }.emit(src, dst, body, &mut message);
-        self.hear(ethernet::IPV6, &v6(src, dst, protocol::ICMPV6, hops, &message));
-    }
-    /// A router advertisement.
-    fn advertise(&mut self, lifetime: u16, options: &[u8]) {
-        let [l0, l1] = lifetime.to_be_bytes();
-        let body = [&[0; 8][..], options].concat();
-        self.hear_v6(ROUTER, "ff02::1", 255, 134, [0, 0, l0, l1], &body);
-    }
-    pub fn addresses(&self) -> Vec<String> {
-        let (_, config) = self.stack.interfaces().nth(1).unwrap();
-        config.addresses.iter().map(ToString::to_string).collect()
-    }
-    pub fn default_route(&self) -> Option<IpAddr> {
-        self.stack.routes().find(|r| r.prefix.prefix_len == 0).and_then(|r| r.via)
-    }
-}
-
-fn sent_v6(payload: &[u8]) -> Sent {
-    let (header, mut rest) = ipv6::Header::parse(payload).unwrap();
-    if header.next_header == protocol::HOP_BY_HOP {
-        assert_eq!(rest[..8], mld::ROUTER_ALERT);
-        assert_eq!(header.hop_limit, 1);
-        rest = &rest[8..];
-    }
-    let (icmp, body) = icmpv6::Header::parse(header.src, header.dst, rest).unwrap();
-    Sent::V6(header.src, header.dst, icmp.kind, body.to_vec())
-}
-
-fn v6(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, hop_limit: u8, payload: &[u8]) -> Vec<u8> {
-    let payload_len = payload.len() as u16;
-    let (traffic_class, flow_label) = (0, 0);
-    let header =
-        ipv6::Header { traffic_class, flow_label, payload_len, next_header, hop_limit, src, dst };
-    [&header.to_bytes()[..], payload].concat()
-}
-
-pub fn v4(src: [u8; 4], dst: [u8; 4], ttl: u8, protocol: u8, payload: &[u8]) -> Vec<u8> {
-    let header = ipv4::Header {
-        tos: 0,
-        total_len: (ipv4::LEN + payload.len()) as u16,
-        id: 1,
-        dont_fragment: false,
-        more_fragments: false,
-        fragment_offset: 0,
-        ttl,
-        protocol,
-        src: src.into(),
-        dst: dst.into(),
-    };
-    [&header.to_bytes()[..], payload].concat()
-}
-
-fn prefix_option(prefix: &str, flags: u8, valid: u32, preferred: u32) -> Vec<u8> {
-    let mut option = vec![3, 4, 64, flags];
-    option.extend(valid.to_be_bytes());
-    option.extend(preferred.to_be_bytes());
-    option.extend([0; 4]);
-    option.extend(six(prefix).octets());
-    option
-}
-
-pub fn dad() -> InterfaceSettings {
-    InterfaceSettings { dad: true, ..Default::default() }
-}
-fn auto() -> InterfaceSettings {
-    InterfaceSettings { autoconf: true, redirects: true, ..Default::default() }
-}
-pub const SECOND: Duration = Duration::from_secs(1);
+use understudy::wire::{arp, ethernet, icmpv4, ipv6, ndp, protocol};
 
 /// RFC 4862 5.4: an address is asked for once, from the unspecified address, to its solicited-node
 /// group, within a second; it is ours a second later, and told to all.
@@ -355,13 +205,8 @@ fn parameters_of_the_link() {
         us,
         &mut answer,
     );
-    let frame =
-        [
-            &ethernet::Header { dst: OUR_MAC, src: ROUTER_MAC, ethertype: ethernet::IPV6 }
-                .to_bytes()[..],
-            &v6(target, us, protocol::ICMPV6, 255, &answer),
-        ]
-        .concat();
+    let packet = v6(target, us, protocol::ICMPV6, 255, &answer);
+    let frame = framed(ROUTER_MAC, OUR_MAC, ethernet::IPV6, &packet);
     host.sent();
     host.stack.frame_arrives(host.now, host.interface, &frame, RxChecksum::Unknown);
     let mut frame = TxFrame::default();

@@ -1,4 +1,5 @@
 //! No frame may panic a stack, make it send a broken one, or make it grow without bound.
+use crate::frames::{self, framed};
 use crate::world::*;
 use proptest::prelude::*;
 use understudy::base::time::Duration;
@@ -101,26 +102,15 @@ fn samples() -> Vec<Vec<u8>> {
 
 /// What routers and servers say: advertisements, redirects, queries, offers.
 fn of_routers() -> Vec<Vec<u8>> {
-    use understudy::wire::{dhcp, ethernet, icmpv4, icmpv6, igmp, ipv4, ipv6, mld, protocol, udp};
+    use understudy::wire::{dhcp, ethernet, icmpv4, icmpv6, igmp, mld, protocol, udp};
     let (router, all) = ("fe80::fe".parse().unwrap(), "ff02::1".parse().unwrap());
-    let mut frames = Vec::new();
+    let mut all_frames = Vec::new();
     let mut v6 = |next_header, hop_limit, head: &[u8], kind: u8, body: &[u8]| {
         let mut message = head.to_vec();
         icmpv6::Header { kind, code: 0, rest: [64, 0, 7, 8] }.emit(router, all, body, &mut message);
-        let payload_len = message.len() as u16;
-        let (traffic_class, flow_label, src, dst) = (0, 0, router, all);
-        let header = ipv6::Header {
-            traffic_class,
-            flow_label,
-            payload_len,
-            next_header,
-            hop_limit,
-            src,
-            dst,
-        };
+        let packet = frames::v6(router, all, next_header, hop_limit, &message);
         let mac = MacAddr([0x33, 0x33, 0, 0, 0, 1]);
-        let link = ethernet::Header { dst: mac, src: mac, ethertype: ethernet::IPV6 };
-        frames.push([&link.to_bytes()[..], &header.to_bytes(), &message].concat());
+        all_frames.push(framed(mac, mac, ethernet::IPV6, &packet));
     };
     let mut advertised = vec![0; 8];
     advertised.extend([1, 1, 2, 0, 0, 0, 0, 9, 5, 1, 0, 0, 0, 0, 5, 120, 3, 4, 64, 0xc0]);
@@ -131,21 +121,9 @@ fn of_routers() -> Vec<Vec<u8>> {
     v6(protocol::HOP_BY_HOP, 1, &mld::ROUTER_ALERT, mld::kind::QUERY, &[0; 20]);
     v6(protocol::HOP_BY_HOP, 1, &mld::ROUTER_ALERT, mld::kind::REPORT, &[0xff; 16]);
     let mut v4 = |protocol: u8, ttl: u8, payload: &[u8]| {
-        let header = ipv4::Header {
-            tos: 0,
-            total_len: (ipv4::LEN + payload.len()) as u16,
-            id: 1,
-            dont_fragment: false,
-            more_fragments: false,
-            fragment_offset: 0,
-            ttl,
-            protocol,
-            src: [10, 0, 0, 254].into(),
-            dst: [255; 4].into(),
-        };
-        let (dst, src) = (MacAddr::BROADCAST, MacAddr([2, 0, 0, 0, 0, 9]));
-        let link = ethernet::Header { dst, src, ethertype: ethernet::IPV4 };
-        frames.push([&link.to_bytes()[..], &header.to_bytes(), payload].concat());
+        let packet = frames::v4([10, 0, 0, 254], [255; 4], ttl, protocol, payload);
+        let src = MacAddr([2, 0, 0, 0, 0, 9]);
+        all_frames.push(framed(src, MacAddr::BROADCAST, ethernet::IPV4, &packet));
     };
     v4(protocol::IGMP, 1, &igmp::short(igmp::kind::QUERY, [0; 4].into()));
     v4(protocol::IGMP, 1, &igmp::short(igmp::kind::REPORT_V2, [224, 1, 1, 1].into()));
@@ -167,7 +145,7 @@ fn of_routers() -> Vec<Vec<u8>> {
     let (src_port, dst_port, len) = (67, 68, (udp::LEN + offer.len()) as u16);
     let header = udp::Header { src_port, dst_port, len, checksum: 0 };
     v4(protocol::UDP, 64, &[&header.to_bytes()[..], &offer].concat());
-    frames
+    all_frames
 }
 
 proptest! {

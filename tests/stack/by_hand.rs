@@ -1,127 +1,11 @@
 //! One stack, and frames made by hand: what a host must answer, what it must drop, and why.
+use crate::lone::*;
 use crate::world::*;
+use understudy::base::NetError;
 use understudy::base::addr::{Ipv4Addr, Ipv6Addr};
 use understudy::base::time::Duration;
-use understudy::base::{Instant, MacAddr, NetError};
 use understudy::stack::*;
-use understudy::wire::{arp, ethernet, icmpv4, icmpv6, ipv4, ipv6, ndp, protocol, udp};
-
-const PEER_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x99]);
-const OUR_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-const US4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const PEER4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
-const US6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
-const PEER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 9);
-
-/// 10.0.0.1 and fd00::1, which knows its peer already.
-struct Lone {
-    stack: Stack,
-    interface: IfIndex,
-    now: Instant,
-}
-
-impl Lone {
-    fn new() -> Lone {
-        let now = Instant::from_millis(1);
-        let mut stack = bare_stack(1);
-        let interface = stack.add_interface(now, ethernet(1, &["10.0.0.1/24", "fd00::1/64"]));
-        let mut lone = Lone { stack, interface, now };
-        let asked = arp_packet(arp::Operation::Request, PEER4, US4);
-        assert_eq!(lone.answer(&asked).len(), 1 + 3, "announcements and the answer");
-        let asked = solicitation(PEER6, US6);
-        assert_eq!(lone.answer(&asked).len(), 1);
-        lone
-    }
-    /// What it sends on `frame`.
-    fn answer(&mut self, frame: &[u8]) -> Vec<Vec<u8>> {
-        self.stack.frame_arrives(self.now, self.interface, frame, RxChecksum::Unknown);
-        self.sent()
-    }
-    fn sent(&mut self) -> Vec<Vec<u8>> {
-        let mut frame = TxFrame::default();
-        let mut all = Vec::new();
-        while self.stack.poll_transmit(self.now, &mut frame).is_some() {
-            audit(&frame.bytes);
-            all.push(frame.bytes.clone());
-        }
-        all
-    }
-    /// Asserts that `frame` is dropped, and counted under `reason`.
-    fn dropped(&mut self, frame: &[u8], reason: &str) {
-        let before = counter(&self.stack, reason);
-        assert_eq!(self.answer(frame), Vec::<Vec<u8>>::new(), "{reason}");
-        let now = counters(&self.stack);
-        assert_eq!(counter(&self.stack, reason), before + 1, "{reason} not in {now:?}");
-        assert_eq!(self.stack.poll_event(), None);
-    }
-}
-
-fn framed(dst: MacAddr, ethertype: u16, payload: &[u8]) -> Vec<u8> {
-    let header = ethernet::Header { dst, src: PEER_MAC, ethertype };
-    [&header.to_bytes()[..], payload].concat()
-}
-
-fn arp_packet(operation: arp::Operation, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
-    let packet = arp::Packet {
-        operation,
-        sender_mac: PEER_MAC,
-        sender_ip: sender,
-        target_mac: MacAddr::default(),
-        target_ip: target,
-    };
-    framed(MacAddr::BROADCAST, ethernet::ARP, &packet.to_bytes())
-}
-
-fn v4(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
-    let header = ipv4::Header {
-        tos: 0,
-        total_len: (ipv4::LEN + payload.len()) as u16,
-        id: 1,
-        dont_fragment: false,
-        more_fragments: false,
-        fragment_offset: 0,
-        ttl: 64,
-        protocol,
-        src,
-        dst,
-    };
-    framed(OUR_MAC, ethernet::IPV4, &[&header.to_bytes()[..], payload].concat())
-}
-
-fn v6(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, hop_limit: u8, payload: &[u8]) -> Vec<u8> {
-    let header = ipv6::Header {
-        traffic_class: 0,
-        flow_label: 0,
-        payload_len: payload.len() as u16,
-        next_header,
-        hop_limit,
-        src,
-        dst,
-    };
-    let to = MacAddr::for_multicast(dst.into()).unwrap_or(OUR_MAC);
-    framed(to, ethernet::IPV6, &[&header.to_bytes()[..], payload].concat())
-}
-
-fn solicitation(src: Ipv6Addr, target: Ipv6Addr) -> Vec<u8> {
-    let dst = ndp::solicited_node(target);
-    let source_mac = (!src.is_unspecified()).then_some(PEER_MAC);
-    let mut message = Vec::new();
-    ndp::Solicitation { target, source_mac, nonce: None }.emit(src, dst, &mut message);
-    v6(src, dst, protocol::ICMPV6, 255, &message)
-}
-
-fn echo_request_v4(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    icmpv4::Header { kind: 8, code: 0, rest: [1, 2, 3, 4] }.emit(body, &mut out);
-    out
-}
-
-fn udp_datagram(src: &str, dst: &str, payload: &[u8]) -> Vec<u8> {
-    let len = (udp::LEN + payload.len()) as u16;
-    let mut header = udp::Header { src_port: 7, dst_port: 8, len, checksum: 0 };
-    header.checksum = udp::checksum(ip(src), ip(dst), &header, payload);
-    [&header.to_bytes()[..], payload].concat()
-}
+use understudy::wire::{arp, ethernet, icmpv4, icmpv6, ipv4, ipv6, ndp, protocol};
 
 /// RFC 792, RFC 1122 3.2.2.6: echo is answered.
 #[test]
@@ -251,7 +135,7 @@ fn what_cannot_be_true_is_dropped() {
     other[5] ^= 1;
     other[12] = 0x88;
     lone.dropped(&other, "drop_ethernet_type");
-    lone.dropped(&framed(OUR_MAC, ethernet::ARP, &[0; 28]), "drop_arp_malformed");
+    lone.dropped(&to_us(ethernet::ARP, &[0; 28]), "drop_arp_malformed");
     let mut datagram = udp_datagram("10.0.0.9", "10.0.0.1", b"data");
     datagram[9] ^= 1;
     lone.dropped(&v4(PEER4, US4, protocol::UDP, &datagram), "drop_udp_checksum");
@@ -361,7 +245,7 @@ fn source_routes_and_bad_options() {
         packet[10..12].fill(0);
         let sum = understudy::wire::checksum::of(&packet[..24]);
         packet[10..12].copy_from_slice(&sum.to_be_bytes());
-        let frame = framed(OUR_MAC, ethernet::IPV4, &packet);
+        let frame = to_us(ethernet::IPV4, &packet);
         match reason {
             Some(reason) => lone.dropped(&frame, reason),
             None => assert_eq!(lone.answer(&frame).len(), 1),

@@ -1,8 +1,10 @@
 //! Datagrams and ICMP of programs: what they leave with, what arrives with them, what is reported.
+use crate::lone::*;
 use crate::world::*;
 use understudy::base::NetError;
 use understudy::base::time::Duration;
 use understudy::stack::*;
+use understudy::wire::{icmpv4, icmpv6, ipv4, ipv6, protocol};
 
 const SECOND: Duration = Duration::from_secs(1);
 const PAIRS: [(&str, &str); 2] =
@@ -201,5 +203,69 @@ fn an_echo_request_to_nobody() {
             (ip(&a.replace(":77", "").replace(['[', ']'], "")), NetError::HostUnreachable)
         );
         assert_eq!(failed.quote[4..], message[4..]);
+    }
+}
+
+/// A router says that `packet` is too big for a link of 1300 bytes.
+fn too_big(packet: &[u8]) -> Vec<u8> {
+    let mut message = Vec::new();
+    let rest = 1300u32.to_be_bytes();
+    if packet[0] >> 4 == 4 {
+        icmpv4::Header { kind: 3, code: 4, rest }.emit(&packet[..28], &mut message);
+        return v4(PEER4, US4, protocol::ICMP, &message);
+    }
+    icmpv6::Header { kind: 2, code: 0, rest }.emit(PEER6, US6, &packet[..48], &mut message);
+    v6(PEER6, US6, protocol::ICMPV6, 64, &message)
+}
+
+/// RFC 8899 3: a program that finds the path's MTU by probes of its own has what it needs for that:
+/// the size that its link takes and the one that is known; probes of more than is known, which
+/// leave in one piece that no router may cut, or are refused if the link cannot take them; and what
+/// routers say of them, unless it is about something that was not sent from here.
+#[test]
+fn probes_of_a_program() {
+    let with = |cutting| UdpSendOptions { cutting, ..Default::default() };
+    for (a, b, headers) in [("10.0.0.1:5", "10.0.0.9:6", 28), ("[fd00::1]:5", "[fd00::9]:6", 48)] {
+        let (pair, mut lone) = (tuple(a, b), Lone::new());
+        let send = |lone: &mut Lone, cutting, size: usize| {
+            let payload = vec![1; size - headers];
+            let result = lone.stack.udp_send(lone.now, pair, &with(cutting), &payload);
+            result.map(|()| lone.sent())
+        };
+        assert_eq!(lone.stack.mtu_to(pair.remote.ip()), Some(1500));
+        let probe = send(&mut lone, Cutting::Probe, 1500).unwrap();
+        let [whole] = &probe[..] else { panic!("{} pieces", probe.len()) };
+        // Not ours: it changes nothing.
+        let mut strange = whole[14..].to_vec();
+        if headers == 28 {
+            let header = ipv4::Header::parse(&strange).unwrap().header;
+            strange[..20].copy_from_slice(&ipv4::Header { src: PEER4, ..header }.to_bytes());
+        } else {
+            strange[8..24].copy_from_slice(&PEER6.octets());
+        }
+        lone.dropped(&too_big(&strange), "drop_icmp_strange");
+        assert_eq!(lone.stack.mtu_to(pair.remote.ip()), Some(1500));
+        assert!(lone.answer(&too_big(&whole[14..])).is_empty());
+        let Some(Event::DatagramFailed(failed)) = lone.stack.poll_event() else { panic!("{a}") };
+        assert_eq!((failed.tuple, failed.info), (pair, 1300));
+        assert_eq!(lone.stack.mtu_to(pair.remote.ip()), Some(1300));
+        // Data obeys that; probes may be larger, up to what the link takes.
+        assert_eq!(send(&mut lone, Cutting::Never, 1301), Err(NetError::MessageTooLong));
+        assert_eq!(send(&mut lone, Cutting::Never, 1300).unwrap().len(), 1);
+        for size in [1301, 1500] {
+            let sent = send(&mut lone, Cutting::Probe, size).unwrap();
+            assert_eq!((sent.len(), sent[0].len()), (1, 14 + size));
+            if headers == 28 {
+                assert!(ipv4::Header::parse(&sent[0][14..]).unwrap().header.dont_fragment);
+            } else {
+                let (header, _) = ipv6::Header::parse(&sent[0][14..]).unwrap();
+                assert_eq!(header.next_header, protocol::UDP, "no fragment");
+            }
+        }
+        assert_eq!(send(&mut lone, Cutting::Probe, 1501), Err(NetError::MessageTooLong));
+        // One that is lost without a word is nobody's business but the program's.
+        lone.now = lone.now + SECOND * 20;
+        lone.stack.handle_timeout(lone.now);
+        assert!(!matches!(lone.stack.poll_event(), Some(Event::DatagramFailed(_))));
     }
 }

@@ -1,5 +1,6 @@
 //! The DHCP client in virtual time, against a server made by hand.
-use crate::addresses::{Host, SECOND, Sent, dad, v4};
+use crate::frames::v4;
+use crate::host::{Host, SECOND, Sent, dad};
 use crate::world::*;
 use understudy::base::addr::Ipv4Addr;
 use understudy::base::time::Duration;

@@ -1,5 +1,6 @@
 //! Groups and what is told of them: IGMP, MLD, and datagrams that come back.
-use crate::addresses::*;
+use crate::frames::v4;
+use crate::host::*;
 use crate::world::*;
 use understudy::base::NetError;
 use understudy::base::addr::{Ipv4Addr, Ipv6Addr};

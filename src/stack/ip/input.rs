@@ -71,7 +71,8 @@ impl Stack {
         if !header.is_fragment() {
             return self.transport_arrives(now, &received);
         }
-        // RFC 3128 3: a fragment whose offset is 1 unit is an attack on filters.
+        // RFC 3128 2: a fragment whose offset is 1 unit is an attack on filters. (The others that
+        // it tells of overlap, and no datagram survives that.)
         if header.protocol == protocol::TCP && header.fragment_offset == 8 {
             return self.counters.add(Count::FragmentOverlap);
         }
@@ -224,6 +225,12 @@ impl Stack {
         if header.offset == 0 && !header.more {
             // RFC 6946: an atomic fragment is a packet of its own.
             return self.walk_extensions(now, packet, true);
+        }
+        // RFC 8200 4.5, RFC 7112 5: with less a filter on the way could not know what it lets
+        // through.
+        if header.offset == 0 && !ipv6::has_all_headers(header.next_header, payload) {
+            self.report(now, &packet, icmpv6::problem::INCOMPLETE, 0);
+            return self.counters.add(Count::IpOptions);
         }
         let key = Key { src: packet.src, dst: packet.dst, id: header.id, protocol: 0 };
         let (offset, more) = (usize::from(header.offset), header.more);

@@ -57,8 +57,17 @@ impl Stack {
         head: &[u8],
         body: &[u8],
     ) -> Result<(), NetError> {
+        // RFC 1122 3.2.1.7: what lives for 0 hops stays here.
+        if out.ttl == 0 && hop.interface != IfIndex::LOOPBACK {
+            return Ok(());
+        }
         let len = head.len() + body.len();
-        let mtu = usize::from(self.mtu(hop.interface, out.dst));
+        // What must not be cut is not, whatever is thought of the path: its sender has looked at
+        // its size, and may want to find out (`IP_PMTUDISC_PROBE`; RFC 8899 3).
+        let mtu = usize::from(match self.interface(hop.interface) {
+            Some(on) if out.dont_fragment => on.config.mtu,
+            _ => self.mtu(hop.interface, out.dst),
+        });
         let header = header_len(out.dst);
         if header + len <= mtu {
             let mut frame = self.queue.buffer();

@@ -229,8 +229,9 @@ impl Stack {
             self.sync_advertised(interface);
         }
     }
-    /// A neighbour says that it is no router (any more).
+    /// A neighbour says that it is no router (any more): nothing goes through it.
     pub(in crate::stack) fn router_gone(&mut self, now: Instant, interface: IfIndex, ip: IpAddr) {
+        self.redirects.forget_router(ip);
         let Some(on) = self.interface_mut(interface) else { return };
         let found = on.autoconf.routers.iter_mut().find(|r| IpAddr::V6(r.ip) == ip);
         if let Some(router) = found {

@@ -47,6 +47,10 @@ impl Redirects {
     pub fn forget_hop(&mut self, next: IpAddr) {
         self.0.retain(|_, (hop, _)| hop.next != next);
     }
+    /// `next` is no router: what others are reached by goes back to the routers (RFC 4861 7.2.5).
+    pub fn forget_router(&mut self, next: IpAddr) {
+        self.0.retain(|dst, (hop, _)| hop.next != next || *dst == next);
+    }
 }
 
 impl Stack {

@@ -180,6 +180,26 @@ mod tests {
         assert_eq!(rtt.min(), Some(Duration::from_millis(100)));
     }
 
+    /// RFC 6298 4: the clock ticks in nanoseconds, and where the deviation comes to nothing the
+    /// timeout still is more than the round trip, by far more than a tick.
+    #[test]
+    fn the_clock_is_fine_and_its_tick_counts() {
+        let config = TcpConfig::default();
+        for rtt in [Duration::from_nanos(1), Duration::from_micros(30), Duration::from_millis(7)] {
+            let mut estimate = Rtt::new();
+            for _ in 0..500 {
+                let round = estimate.round;
+                estimate.sample(Instant::ZERO, rtt, rtt, round + 1, round + 2, &config);
+            }
+            // What is too short to be measured counts as a microsecond.
+            let measured = rtt.max(Duration::from_micros(1));
+            let smoothed = estimate.smoothed.unwrap();
+            assert!(smoothed.abs_diff(measured) < Duration::from_nanos(20), "{smoothed:?}");
+            assert!(estimate.deviation < Duration::from_nanos(20), "{:?}", estimate.deviation);
+            assert_eq!(estimate.rto(&config), smoothed + config.rto_min);
+        }
+    }
+
     /// RFC 6298 2.3 as Linux has it: a longer round trip raises the timeout at once; a shorter one
     /// hardly does.
     #[test]

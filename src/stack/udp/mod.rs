@@ -133,10 +133,7 @@ impl Stack {
         if inside && hop.interface != IfIndex::LOOPBACK {
             self.feed_own(hop.interface, &out, &header.to_bytes(), payload);
         }
-        // A time to live of 0 stays here.
-        if out.ttl > 0 || hop.interface == IfIndex::LOOPBACK {
-            self.ip_send_by(now, hop, &out, &header.to_bytes(), payload)?;
-        }
+        self.ip_send_by(now, hop, &out, &header.to_bytes(), payload)?;
         self.counters.add(Count::UdpOut);
         Ok(())
     }

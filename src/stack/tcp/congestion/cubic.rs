@@ -214,6 +214,34 @@ mod tests {
         assert!((f64::from(cc.cwnd()) / exact - 1.0).abs() < 0.05, "{} {exact}", cc.cwnd());
     }
 
+    /// RFC 9438 4.1: the constants are the recommended ones, and the variables are what the section
+    /// says at each moment: windows in segments, times in seconds.
+    #[test]
+    fn constants_and_variables() {
+        assert_eq!((BETA, C), (0.7, 0.4));
+        assert!((ALPHA - 9.0 / 17.0).abs() < 1e-9);
+        let mut cc = after_loss_at(200_000);
+        // cwnd_prior and W_max: the window of the loss. ssthresh: 0.7 of it. No epoch yet.
+        assert_eq!((cc.curve.prior, cc.curve.w_max), (200.0, 200.0));
+        assert_eq!((cc.cwnd(), cc.ssthresh(), cc.curve.epoch), (140_000, 140_000, None));
+        // epoch_start: where congestion avoidance begins; from there K seconds to W_max, and W_est
+        // begins at cwnd_epoch.
+        let begin = Instant::from_millis(5_000);
+        cc.acked(&Acked { now: begin, rtt: Some(RTT), ..ack(1_000, true) });
+        assert_eq!(cc.curve.epoch, Some(begin));
+        let k = (60.0f64 / 0.4).cbrt();
+        assert!((cc.curve.k - k).abs() < 1e-9, "{} {k}", cc.curve.k);
+        assert!((cc.curve.w_est - (140.0 + ALPHA / 140.0)).abs() < 1e-9, "{}", cc.curve.w_est);
+        // Later ACKs move W_est alone.
+        let before = cc.curve;
+        window(&mut cc, begin + RTT, RTT);
+        let now = cc.curve;
+        assert_eq!((now.epoch, now.k, now.w_max, now.prior), {
+            (before.epoch, before.k, before.w_max, before.prior)
+        });
+        assert!((now.w_est - before.w_est - ALPHA).abs() < 1e-2, "one round trip of Reno's");
+    }
+
     /// RFC 9438 4.4: never more than half as much again in one round trip.
     #[test]
     fn growth_is_bounded() {

@@ -1,20 +1,8 @@
 //! When data is acknowledged.
 use super::script::*;
 
-/// A connection whose quick ACKs are used up: 160 bytes have come.
-fn settled() -> Script {
-    let mut s = Script::established();
-    for _ in 0..16 {
-        s.put(A, s.theirs, 1, &[0; 10]);
-        s.theirs += 10;
-        s.expect(A, 1, s.theirs, 0);
-    }
-    s.read();
-    s
-}
-
-/// RFC 9293 3.8.6.3 (SHLD-18, MUST-40): after the first sixteen an ACK waits for a second full
-/// segment, or 40 ms.
+/// RFC 9293 3.8.6.3 (SHLD-18, MUST-40), RFC 1122 4.2.3.2: after the first sixteen an ACK waits for
+/// a second full segment, or 40 ms.
 #[test]
 fn every_second_full_segment_or_after_40_ms() {
     let mut s = settled();
@@ -29,6 +17,22 @@ fn every_second_full_segment_or_after_40_ms() {
     s.read();
     let (ms, _) = s.until_sent();
     assert_eq!(ms, 40);
+}
+
+/// RFC 1122 4.2.3.2: in a stream of full segments every second one is acknowledged at once.
+#[test]
+fn a_stream_is_acknowledged_by_halves() {
+    let mut s = settled();
+    for pair in 0..20 {
+        let at = 161 + 2000 * pair;
+        s.put(A, at, 1, &[0; 1000]);
+        s.read();
+        s.expect_nothing();
+        s.put(A, at + 1000, 1, &[0; 1000]);
+        s.read();
+        s.expect(A, 1, at + 2000, 0);
+        s.pass_ms(1);
+    }
 }
 
 /// RFC 9293 3.8.6.3: an ACK rides on data that leaves meanwhile.
@@ -78,8 +82,9 @@ fn a_push_that_was_read_is_acknowledged_unless_answers_are_usual() {
     s.expect(A, 6, 201, 0);
 }
 
-/// RFC 9293 3.8.6.3: the wait follows the pace of arrivals, doubled when it was too short, up to
-/// 200 ms but no more than a round trip (Linux `tcp_send_delayed_ack`).
+/// RFC 9293 3.8.6.3, RFC 1122 4.2.3.2: the wait follows the pace of arrivals, doubled when it was
+/// too short, up to 200 ms (the RFCs allow less than 500) but no more than a round trip (Linux
+/// `tcp_send_delayed_ack`).
 #[test]
 fn the_wait_follows_the_pace_of_arrivals() {
     let mut s = settled();

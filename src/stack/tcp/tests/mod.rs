@@ -21,5 +21,7 @@ mod recovery;
 mod script;
 mod sending;
 mod sim;
+mod syn_cache;
 mod timeouts;
 mod urgent;
+mod variables;

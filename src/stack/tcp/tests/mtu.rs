@@ -131,3 +131,108 @@ fn the_search_begins_again_after_ten_minutes() {
     let (_, len) = until_probe(&mut s, 1024);
     assert_eq!(len, 1262);
 }
+
+/// What a probe is between: the smallest and largest size, as IP packets, when probing begins.
+fn first_probe(mtu: u16, mss: u16) -> (u32, Option<u32>) {
+    let mut s = Script::with(TcpConfig { mtu_probing: MtuProbing::Always, ..plain_config() });
+    s.path.mtu = mtu;
+    let mut s = s.open_with(Options { mss: Some(mss), ..Options::default() });
+    let usual = s.tcp.info(s.now, s.id()).unwrap().snd_mss;
+    for _ in 0..20 {
+        s.send(100_000);
+        let all = sent(&mut s);
+        if let Some(probe) = all.iter().find(|piece| piece.1 > usual) {
+            return (usual + 40, Some(probe.1 + 40));
+        }
+        let (seq, len) = all.last().copied().unwrap();
+        s.pass_ms(10);
+        s.put(A, 1, seq + len, &[]);
+    }
+    (usual + 40, None)
+}
+
+/// RFC 4821 7.2: the search begins between 1024 bytes of payload and what both the link and the
+/// peer's MSS allow; where that is less, with that, and there is nothing to search.
+#[test]
+fn where_the_search_begins() {
+    let middle = |high: u32| Some((1064 + high) / 2);
+    assert_eq!(first_probe(1540, 1500), (1064, middle(1540)));
+    assert_eq!(first_probe(9000, 1500), (1064, middle(1540)));
+    assert_eq!(first_probe(1540, 8960), (1064, middle(1540)));
+    assert_eq!(first_probe(9000, 8960), (1064, middle(9000)));
+    assert_eq!(first_probe(800, 1460), (800, None));
+    assert_eq!(first_probe(1500, 500), (540, None));
+    assert_eq!(first_probe(1064, 1460), (1064, None));
+}
+
+/// RFC 4821 7.3: each probe is in the middle of what is known to pass and what may; what is not
+/// worth a probe ends the search.
+#[test]
+fn probes_halve_what_is_not_known() {
+    // The path carries this much, and nobody says so.
+    for carried in [1064, 1100, 1300, 1472, 1500, 1540u32] {
+        let mut s = wide(MtuProbing::Always);
+        let (mut low, mut high) = (1064, 1540);
+        while high - low >= 8 {
+            let (seq, len) = until_probe(&mut s, low - 40);
+            let tried = len + 40;
+            assert_eq!(tried, (low + high) / 2, "between {low} and {high}");
+            sent(&mut s);
+            s.pass_ms(10);
+            let end = s.tcp.table.get(s.id()).unwrap().tx.nxt.0.wrapping_sub(s.ours);
+            if tried <= carried {
+                low = tried;
+            } else {
+                high = tried - 1;
+                let mut o = Options::default();
+                o.push_sack(s.ours.wrapping_add(seq + len), s.ours.wrapping_add(end));
+                s.put_with(A, 1, seq, &[], o);
+                s.pass_ms(20);
+                sent(&mut s);
+            }
+            s.put(A, 1, end, &[]);
+        }
+        assert!(carried - low < 8, "{low} of {carried}");
+        for _ in 0..5 {
+            s.send(100_000);
+            let all = sent(&mut s);
+            assert!(all.iter().all(|piece| piece.1 <= low - 40), "the search is over");
+            let (seq, len) = all.last().copied().unwrap();
+            s.pass_ms(10);
+            s.put(A, 1, seq + len, &[]);
+        }
+    }
+}
+
+/// RFC 4821 7.5: a probe is one packet which is, with its headers and options, as long as the size
+/// that is tried; while it is under way there is no other.
+#[test]
+fn a_probe_is_as_long_as_the_size_it_tries() {
+    let config = TcpConfig { mtu_probing: MtuProbing::Always, ..plain_config() };
+    let mut s = Script::with(TcpConfig { timestamps: true, ..config });
+    s.path.mtu = 1540;
+    s.stamp = Some(1);
+    let mut s = s.open_with(Options { mss: Some(1500), ..Options::default() });
+    let mut probes = Vec::new();
+    let mut known = 1;
+    // What leaves is acknowledged up to the probe, and the probe is not.
+    for _ in 0..20 {
+        s.send(100_000);
+        while let Some(got) = s.get() {
+            let mut bytes = Vec::new();
+            got.header.emit(&mut bytes);
+            let packet = 20 + bytes.len() + got.payload.len();
+            assert_eq!(got.gso_size, 0);
+            let seq = got.header.seq.wrapping_sub(s.ours);
+            if packet > 1064 {
+                probes.push((seq, packet));
+            }
+            known = seq + got.payload.len() as u32;
+        }
+        s.pass_ms(10);
+        let acknowledged = probes.first().map_or(known, |probe| probe.0);
+        s.put(A, 1, acknowledged, &[]);
+    }
+    let [(_, size)] = probes[..] else { panic!("{probes:?}") };
+    assert_eq!(size, (1064 + 1540) / 2);
+}

@@ -4,19 +4,6 @@ use crate::base::{Instant, time::Duration};
 use crate::stack::tcp::*;
 use crate::wire::tcp::{Flags, Options};
 
-/// After the quick ACKs of the beginning.
-fn settled() -> Script {
-    let mut s = Script::established();
-    s.theirs = 1;
-    for _ in 0..16 {
-        s.put(A, s.theirs, 1, &[0; 10]);
-        s.theirs += 10;
-        s.expect(A, 1, s.theirs, 0);
-    }
-    s.read();
-    s
-}
-
 /// RFC 5681 4.2: one at once for each out-of-order segment, and when a gap is filled.
 #[test]
 fn out_of_order_data_is_kept_and_acknowledged_at_once() {

@@ -274,3 +274,15 @@ pub fn plain_config() -> TcpConfig {
     let mtu_probing = MtuProbing::Off;
     TcpConfig { timestamps: false, window_scaling: false, mtu_probing, ..TcpConfig::default() }
 }
+
+/// A connection whose quick ACKs are used up: 160 bytes have come.
+pub fn settled() -> Script {
+    let mut s = Script::established();
+    for _ in 0..16 {
+        s.put(A, s.theirs, 1, &[0; 10]);
+        s.theirs += 10;
+        s.expect(A, 1, s.theirs, 0);
+    }
+    s.read();
+    s
+}

@@ -209,7 +209,10 @@ impl Sim {
                 *byte = pattern(side, app.sent + i as u64);
             }
             app.sent += n;
-            let mark = Mark { more: app.sent % 5 == 0, end_of_record: app.sent % 7 == 0 };
+            let mark = Mark {
+                more: app.sent.is_multiple_of(5),
+                end_of_record: app.sent.is_multiple_of(7),
+            };
             tcp.send_commit(self.now, id, n as usize, mark);
         }
         let open = status.state.is_synchronized();
