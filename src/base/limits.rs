@@ -27,6 +27,9 @@ pub const TCP_RECEIVE_BUFFER: usize = 6 << 20;
 /// Disjoint out-of-order ranges remembered for one connection.
 pub const TCP_OUT_OF_ORDER_RANGES: usize = 64;
 
+/// Acknowledgments that one burst of segments gets, but for the last one.
+pub const TCP_ACKS_OF_A_BURST: usize = 16;
+
 /// Ends of records (`MSG_EOR`) that one connection remembers; further ones are no ends.
 pub const TCP_RECORD_ENDS: usize = 1_024;
 

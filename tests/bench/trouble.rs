@@ -100,7 +100,7 @@ impl World {
     fn start(&self, mode: Mode, seconds: u32, port: u16, back: bool) -> (Program, Program) {
         let line = format!("iperf3 -s -1 -p {port}");
         let server = self.peer.tcp_server(self.peer.line(&line), port);
-        let back = if back { "-R" } else { "" };
+        let back = if back { "-R --get-server-output" } else { "" };
         let line = format!("iperf3 -J -c {PEER} -p {port} -t {seconds} {back}");
         (server, self.host(mode).line(&line).start())
     }

@@ -28,6 +28,7 @@
 //! Every call on a connection ends in `settle`, which looks at what it left behind: something to
 //! send, something to tell, an earlier deadline, the end.
 mod ack;
+mod ack_points;
 pub mod api;
 mod autotune;
 mod burst;

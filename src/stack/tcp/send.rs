@@ -333,6 +333,10 @@ impl Conn {
         if !self.rx.ack_now {
             return false;
         }
+        if let Some(point) = self.ack_point(cx) {
+            self.emit_ack_point(cx, out, point);
+            return true;
+        }
         let options = self.ack_options(cx);
         self.rx.duplicates.reported();
         let owed = self.rx.duplicate_acks;
@@ -421,11 +425,7 @@ impl Conn {
             urgent: urgent.unwrap_or(0),
             options,
         };
-        out.tuple = self.tuple;
-        out.bytes.clear();
-        out.header_len = header.emit(&mut out.bytes) as u16;
-        out.ttl = self.options.ttl;
-        out.tos = self.options.tos & !ecn::FIELD | ecn;
+        self.begin(out, &header, ecn);
         out.gso_size = if piece.len > piece.mss { piece.mss as u16 } else { 0 };
         if piece.len > 0 {
             // The SYN has a number of its own, in front of the data.
@@ -443,6 +443,36 @@ impl Conn {
         self.rx.duplicate_acks = 0;
         self.rx.unacked = 0;
         self.rx.last_ack = self.rx.nxt;
+        self.rx.acks.clear();
         self.ack_left();
+    }
+
+    /// An ACK of less than has come; the next one follows.
+    fn emit_ack_point(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut, point: Seq) {
+        let (flags, ecn) = self.ecn_mark(Flags::ACK, false);
+        let later = self.rx.nxt.past(point) >> self.rx.shift;
+        let header = TcpHeader {
+            source: self.tuple.local.port(),
+            destination: self.tuple.remote.port(),
+            seq: self.tx.nxt.0,
+            ack: point.0,
+            flags,
+            window: (u32::from(self.rx.advance_edge()) + later).min(0xffff) as u16,
+            urgent: 0,
+            options: self.options_now(cx),
+        };
+        self.begin(out, &header, ecn);
+        out.gso_size = 0;
+        self.rx.last_ack = point;
+        self.stats.segs_out = self.stats.segs_out.wrapping_add(1);
+        cx.counters.add(Count::SegmentsOut);
+    }
+
+    fn begin(&self, out: &mut SegmentOut, header: &TcpHeader, ecn: u8) {
+        out.tuple = self.tuple;
+        out.bytes.clear();
+        out.header_len = header.emit(&mut out.bytes) as u16;
+        out.ttl = self.options.ttl;
+        out.tos = self.options.tos & !ecn::FIELD | ecn;
     }
 }

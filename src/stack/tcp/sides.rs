@@ -1,4 +1,5 @@
 //! The variables of the two directions of a connection (RFC 9293 3.3.1), and what goes with them.
+use super::ack_points::AckPoints;
 use super::api::TcpConfig;
 use super::autotune::{MOST, Tuning};
 use super::delack::Delack;
@@ -94,6 +95,8 @@ pub(super) struct ReceiveSide {
     pub our_mss: u32,
     /// An ACK is to be sent now.
     pub ack_now: bool,
+    /// And others before it.
+    pub acks: AckPoints,
     /// What D-SACK is to report (RFC 2883).
     pub duplicates: Duplicates,
     /// Further identical ACKs that are owed to a sender without SACK (RFC 5681 4.2).
@@ -209,6 +212,7 @@ impl ReceiveSide {
             mss: 536,
             our_mss: 536,
             ack_now: false,
+            acks: AckPoints::default(),
             duplicates: Duplicates::default(),
             duplicate_acks: 0,
             unacked: 0,

@@ -35,6 +35,33 @@ fn a_stream_is_acknowledged_by_halves() {
     }
 }
 
+/// RFC 9293 3.8.6.3 (SHLD-18), RFC 5681 4.2: of a burst, too, every second full segment is
+/// acknowledged, if it is read at once; what has been merged on its way counts as one, and data
+/// that leaves acknowledges all.
+#[test]
+fn a_burst_has_its_acks() {
+    let mut s = settled();
+    let burst = |s: &mut Script, at: u32, count: u32, len: usize| {
+        s.pass_ms(1);
+        for i in 0..count {
+            s.put(A, at + i * len as u32, 1, &vec![0; len]);
+        }
+        s.read();
+    };
+    burst(&mut s, 161, 7, 1000);
+    let edges =
+        [2161, 4161, 6161, 7161].map(|ack| ack + u32::from(s.expect(A, 1, ack, 0).header.window));
+    assert!(edges.is_sorted(), "{edges:?}");
+    s.expect_nothing();
+    burst(&mut s, 7161, 2, 5000);
+    s.expect(A, 1, 17_161, 0);
+    s.expect_nothing();
+    burst(&mut s, 17_161, 6, 1000);
+    s.send(5);
+    s.expect(P.with(A), 1, 23_161, 5);
+    s.expect_nothing();
+}
+
 /// RFC 9293 3.8.6.3: an ACK rides on data that leaves meanwhile.
 #[test]
 fn an_ack_rides_on_data() {

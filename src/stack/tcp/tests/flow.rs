@@ -75,6 +75,7 @@ fn the_window_never_shrinks() {
         }
     }
     // All of the first window was taken.
+    s.pass_ms(1);
     assert_eq!(s.read().len(), 65_000);
     let (_, got) = s.until_sent();
     assert_eq!(got.header.window, 2000);
