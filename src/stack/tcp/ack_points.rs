@@ -3,6 +3,8 @@
 //! acknowledged (RFC 9293 3.8.6.3, SHLD-18; RFC 5681 4.2), and a sender on a path that loses ACKs
 //! needs them. So the places where ACKs were due are remembered until the answer leaves.
 //!
+//! They say what an ACK would have said then: nothing of a gap that came later in the burst.
+//!
 //! What the link or the host has merged (GRO) counts as one, as on Linux.
 use super::conn::{Conn, Cx};
 use super::seq::Seq;
@@ -48,8 +50,7 @@ impl Conn {
     /// The next acknowledgment that is owed to this burst, but for the last one.
     pub fn ack_point(&mut self, cx: &Cx<'_>) -> Option<Seq> {
         let rx = &mut self.rx;
-        let simple = rx.reassembly.is_empty() && rx.duplicates.is_empty() && !rx.closed;
-        if !simple || rx.acks.at != cx.now {
+        if rx.acks.at != cx.now {
             rx.acks.clear();
         }
         let point = rx.acks.points.pop_front()?;

@@ -113,7 +113,9 @@ impl Conn {
     pub fn acknowledge_data(&mut self, cx: &Cx<'_>, bytes: u32, filled: bool) {
         let rx = &mut self.rx;
         rx.unacked = rx.unacked.saturating_add(bytes);
-        rx.acks.came(cx.now, bytes, rx.mss, rx.nxt);
+        if !filled && rx.reassembly.is_empty() {
+            rx.acks.came(cx.now, bytes, rx.mss, rx.nxt);
+        }
         // RFC 9293 3.8.6.3 (SHLD-18): at least every second full segment. Like Linux, only if the
         // right edge moves along, or the reader waits for more: else its reading sends the ACK.
         let unread = rx.ring.len() as u32;

@@ -364,10 +364,12 @@ impl Conn {
         self.options_after(cx, Options::default())
     }
 
+    fn stamp_now(&self, cx: &Cx<'_>) -> Option<(u32, u32)> {
+        self.stamps.on.then(|| (self.stamps.value(cx.now), self.stamps.recent))
+    }
+
     fn options_after(&self, cx: &Cx<'_>, mut options: Options) -> Options {
-        if self.stamps.on {
-            options.timestamps = Some((self.stamps.value(cx.now), self.stamps.recent));
-        }
+        options.timestamps = self.stamp_now(cx);
         if self.sack && !self.rx.reassembly.is_empty() {
             self.rx.reassembly.sack_blocks(&mut options);
         }
@@ -459,7 +461,7 @@ impl Conn {
             flags,
             window: (u32::from(self.rx.advance_edge()) + later).min(0xffff) as u16,
             urgent: 0,
-            options: self.options_now(cx),
+            options: Options { timestamps: self.stamp_now(cx), ..Options::default() },
         };
         self.begin(out, &header, ecn);
         out.gso_size = 0;

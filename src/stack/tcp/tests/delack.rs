@@ -1,5 +1,6 @@
 //! When data is acknowledged.
 use super::script::*;
+use crate::wire::tcp::Options;
 
 /// RFC 9293 3.8.6.3 (SHLD-18, MUST-40), RFC 1122 4.2.3.2: after the first sixteen an ACK waits for
 /// a second full segment, or 40 ms.
@@ -59,6 +60,23 @@ fn a_burst_has_its_acks() {
     burst(&mut s, 17_161, 6, 1000);
     s.send(5);
     s.expect(P.with(A), 1, 23_161, 5);
+    s.expect_nothing();
+}
+
+/// RFC 9293 3.8.6.3 (SHLD-18), RFC 2018 4: what came before a gap is acknowledged as if the gap was
+/// not known yet; then the selective acknowledgment tells of it.
+#[test]
+fn a_burst_with_a_gap_has_its_acks() {
+    let options = Options { mss: Some(1000), sack_permitted: true, ..Options::default() };
+    let mut s = Script::plain().open_with(options);
+    for at in [0, 1, 2, 3, 4, 6, 7] {
+        s.put(A, 1 + at * 1000, 1, &[0; 1000]);
+    }
+    s.read();
+    assert_eq!(s.expect(A, 1, 2001, 0).header.options, Options::default());
+    assert_eq!(s.expect(A, 1, 4001, 0).header.options, Options::default());
+    let last = s.expect(A, 1, 5001, 0).header.options;
+    assert_eq!(last.sack_blocks().len(), 1);
     s.expect_nothing();
 }
 
