@@ -8,6 +8,7 @@ use crate::control::{self, Control};
 use crate::nets::{NetArgs, Wanted};
 use crate::{engine, lab, library, nets, signals};
 use anyhow::{Context, Result};
+use crossbeam_channel::{Receiver, Sender};
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use pcap_file::{DataLink, pcap::PcapReader};
@@ -167,32 +168,19 @@ fn around(args: &Args) -> Result<(Recorded, ExitCode)> {
     // What the command has left behind is still delivered, and recorded.
     match engine {
         Some(engine) => engine.end()?,
-        None => delivered(&brief)?,
+        None => recorder.await_rest(),
     }
     recorder.stop.store(true, Ordering::Relaxed);
     let code = ExitCode::from(status.code().unwrap_or(255) as u8);
     Ok((recorder.join()?, code))
 }
 
-/// Waits, at most [`REST`], until no connection that has lost its program waits for its other end.
-fn delivered(brief: &Brief) -> Result<()> {
-    let control = control::reach(brief)?;
-    let began = Instant::now();
-    while began.elapsed() < REST {
-        // The engine may have ended.
-        let Ok(snapshot) = control.snapshot() else { break };
-        let over = ["TIME-WAIT", "FIN-WAIT-2", "UNCONN"];
-        if !snapshot.connections.iter().any(|c| c.pid == 0 && !over.contains(&&*c.state)) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
-}
-
 /// Threads that collect frames and samples.
 struct Recorder {
     stop: Arc<AtomicBool>,
+    /// The programs have ended; then one word comes when nothing of theirs is under way any more.
+    ended: Arc<AtomicBool>,
+    rest: Receiver<()>,
     frames: std::thread::JoinHandle<Vec<u8>>,
     shots: std::thread::JoinHandle<Vec<Shot>>,
 }
@@ -213,12 +201,25 @@ impl Recorder {
         drop(writer);
         let stop = Arc::new(AtomicBool::new(false));
         let (a, b) = (stop.clone(), stop.clone());
+        let ended = Arc::new(AtomicBool::new(false));
+        let (tell, rest) = crossbeam_channel::bounded(1);
+        let watch = Watch { ended: ended.clone(), tell };
         let every = Duration::from_secs_f64(args.every.clamp(1.0, 10_000.0) / 1e3);
         Ok(Recorder {
             stop,
+            ended,
+            rest,
             frames: std::thread::spawn(move || collect(&reader, &a)),
-            shots: std::thread::spawn(move || sample(&control, every, &b)),
+            shots: std::thread::spawn(move || sample(&control, every, &b, &watch)),
         })
+    }
+
+    /// Waits, at most [`REST`], until no connection that has lost its program waits for its other
+    /// end.
+    fn await_rest(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        // After that time, or if the engine has ended, what there is will do.
+        let _ = self.rest.recv_timeout(REST);
     }
 
     fn join(self) -> Result<Recorded> {
@@ -259,12 +260,25 @@ fn collect(reader: &OwnedFd, stop: &AtomicBool) -> Vec<u8> {
     bytes
 }
 
+/// How the samples tell that nothing is under way any more.
+struct Watch {
+    ended: Arc<AtomicBool>,
+    tell: Sender<()>,
+}
+
 /// The variables of all connections, again and again.
-fn sample(control: &Control, every: Duration, stop: &AtomicBool) -> Vec<Shot> {
+fn sample(control: &Control, every: Duration, stop: &AtomicBool, watch: &Watch) -> Vec<Shot> {
     let mut shots = Vec::new();
     while !stop.load(Ordering::Relaxed) {
+        let ended = watch.ended.load(Ordering::Relaxed);
         // The engine may have ended before us.
         let Ok(snapshot) = control.snapshot() else { break };
+        let over = ["TIME-WAIT", "FIN-WAIT-2", "UNCONN"];
+        let mut all = snapshot.connections.iter();
+        if ended && !all.any(|c| c.pid == 0 && !over.contains(&&*c.state)) {
+            // A word that waits to be heard already says the same.
+            let _ = watch.tell.try_send(());
+        }
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         for connection in snapshot.connections {
             let tuple = FourTuple { local: connection.local, remote: connection.remote };
