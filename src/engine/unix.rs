@@ -5,8 +5,8 @@ use crate::host::unix::PeerCred;
 use crate::sock::name::{Name, NetId, Role};
 use rustix::io::Errno;
 use rustix::net::{
-    self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+    self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -124,7 +124,8 @@ pub fn read_marked(fd: &OwnedFd, parts: [&mut [u8]; 2]) -> Result<(usize, Option
     let mut slices = [IoSliceMut::new(first), IoSliceMut::new(second)];
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
     let received = net::recvmsg(fd, &mut slices, &mut control, flags)?;
-    let mut rights = None;
+    // Where none could be taken (we have too many open) the read has ended there all the same.
+    let mut rights = received.flags.contains(ReturnFlags::CTRUNC).then_some(0);
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(fds) = message {
             rights = Some(rights.unwrap_or(0) + fds.count());
@@ -174,4 +175,33 @@ pub fn send_noted(
 pub fn end_of_stream(fd: &OwnedFd) {
     // The other end may be gone already; then there is nobody to tell.
     let _ = net::shutdown(fd, net::Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::SendAncillaryMessage;
+
+    /// unix(7): a read ends behind bytes that had descriptors, and says so even if not all of those
+    /// could be taken: what follows is still there.
+    #[test]
+    fn a_read_ends_behind_what_was_marked() {
+        let (ours, theirs) = pair().unwrap();
+        let send = |bytes: &[u8], rights: usize| {
+            let fds = vec![theirs.as_fd(); rights];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(40))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            assert!(rights == 0 || control.push(SendAncillaryMessage::ScmRights(&fds)));
+            net::sendmsg(&theirs, &[IoSlice::new(bytes)], &mut control, SendFlags::empty())
+        };
+        let (mut one, mut two) = ([0; 64], [0; 64]);
+        let mut read = || read_marked(&ours, [&mut one[..], &mut two[..]]);
+        for (bytes, rights) in [(&b"a"[..], 0), (b"bc", 1), (b"def", 40), (b"g", 0)] {
+            assert_eq!(send(bytes, rights), Ok(bytes.len()));
+        }
+        assert_eq!(read(), Ok((3, Some(1))));
+        assert!(matches!(read(), Ok((3, Some(..40)))));
+        assert_eq!(read(), Ok((1, None)));
+        assert_eq!(read(), Err(Errno::AGAIN));
+    }
 }
