@@ -10,12 +10,13 @@
 //! | [`host`] | the only door to the real kernel (raw system calls) | `base` |
 //! | [`net`] | what a net is: its TOML file, addresses, routes, policy | `base` |
 //! | [`link`] | where frames go: packet, tap, stream, memory; impair, capture | `base`, `wire`, `host` |
-//! | [`sock`] | socket objects: names, tags, connect, accept, datagrams, options | `base`, `host`, `net` |
+//! | [`protocol`] | the bytes between library and engine: names, requests, headers | `base` |
+//! | [`sock`] | socket objects: connect, accept, datagrams, options | `base`, `host`, `net`, `protocol` |
 //! | [`abi`] | `extern "C"`: one file per C header | `base`, `host`, `sock` (`net`, `engine` to embed it) |
 //! | [`engine`] | the loop that joins links, stack and socket objects | all but `abi` |
 //! | [`lab`] | the simulator, its experiments and pictures | `base`, `wire`, `stack`, `link` |
 //!
-//! Start reading at [`sock::name`] (how a descriptor describes itself), then [`stack`].
+//! Start reading at [`protocol::name`] (how a descriptor describes itself), then [`stack`].
 #![deny(unsafe_code)]
 
 pub mod abi;
@@ -25,6 +26,7 @@ pub mod host;
 pub mod lab;
 pub mod link;
 pub mod net;
+pub mod protocol;
 pub mod sock;
 pub mod stack;
 pub mod wire;
