@@ -2,10 +2,11 @@
 use super::value_of;
 use crate::base::addr::SocketAddr;
 use crate::host::{Errno, usermem::UserSlice};
-use crate::sock::sockaddr::{STORAGE, encode};
+use crate::sock::descriptor::sockaddr::{STORAGE, encode};
 use core::ffi::c_int;
 
 /// An address that a program gave, copied.
+#[derive(Clone, Copy)]
 pub(super) struct Given {
     bytes: [u8; STORAGE],
     len: usize,

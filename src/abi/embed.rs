@@ -1,5 +1,5 @@
 //! An engine inside the program: for C programs and ctypes scripts that bring their own net.
-use super::finish_int;
+use super::guarded_int;
 use crate::engine::embed;
 use crate::host::Errno;
 use core::ffi::{CStr, c_char, c_int};
@@ -14,8 +14,8 @@ use core::ffi::{CStr, c_char, c_int};
 /// # Safety
 /// `toml` must be a C string, or NULL (`EFAULT`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_engine_start(toml: *const c_char) -> c_int {
-    finish_int(|| {
+pub unsafe extern "C-unwind" fn us_engine_start(toml: *const c_char) -> c_int {
+    guarded_int(|| {
         if toml.is_null() {
             return Err(Errno::FAULT);
         }
@@ -29,6 +29,6 @@ pub unsafe extern "C" fn us_engine_start(toml: *const c_char) -> c_int {
 /// Ends the engine that us_engine_start() started, when what has been written has arrived (it waits
 /// at most some seconds for that). EINVAL: there is none.
 #[unsafe(no_mangle)]
-pub extern "C" fn us_engine_stop() -> c_int {
-    finish_int(|| embed::stop().map(|()| 0))
+pub extern "C-unwind" fn us_engine_stop() -> c_int {
+    guarded_int(|| embed::stop().map(|()| 0))
 }

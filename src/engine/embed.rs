@@ -2,7 +2,7 @@
 use super::{Engine, EngineConfig, EngineError, Stop};
 use crate::host::{Errno, log, signal};
 use crate::net::{brief, file};
-use crate::sock::net_env;
+use crate::sock::net;
 use parking_lot::Mutex;
 use std::thread::JoinHandle;
 
@@ -24,12 +24,12 @@ pub fn start(text: &str) -> Result<(), Errno> {
     if running.as_ref().is_some_and(|r| !r.thread.is_finished()) {
         return Err(Errno::ALREADY);
     }
-    let net = file::parse(text, "us_engine_start").map_err(|wrong| {
+    let description = file::parse(text, "us_engine_start").map_err(|wrong| {
         say(&wrong);
         Errno::INVAL
     })?;
     let uid = rustix::process::geteuid().as_raw();
-    let config = EngineConfig::from_net(&net, uid).map_err(|error| {
+    let config = EngineConfig::from_net(&description, uid).map_err(|error| {
         say(&error);
         error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
     })?;
@@ -43,7 +43,7 @@ pub fn start(text: &str) -> Result<(), Errno> {
             EngineError::System(_, errno) => errno,
         }
     })?;
-    net_env::enter(brief)?;
+    net::enter(brief)?;
     let stop = engine.stop_handle();
     let thread = signal::with_all_blocked(|| {
         std::thread::Builder::new().name("understudy".into()).spawn(move || {
@@ -68,7 +68,7 @@ pub fn stop() -> Result<(), Errno> {
 }
 
 fn xdg() -> Option<&'static str> {
-    crate::host::env::var("XDG_RUNTIME_DIR").and_then(|v| core::str::from_utf8(v).ok())
+    net::runtime_dir()
 }
 
 fn say(what: &dyn core::fmt::Display) {

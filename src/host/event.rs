@@ -5,5 +5,6 @@ use super::{Errno, fd::Owned, raw::call};
 pub fn counter() -> Result<Owned, Errno> {
     // SAFETY: takes numbers.
     let fd = unsafe { call!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC) }?;
-    Ok(Owned::new(fd as i32))
+    // SAFETY: the kernel has just made it, for us.
+    Ok(unsafe { Owned::new(fd as i32) })
 }
