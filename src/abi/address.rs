@@ -49,10 +49,6 @@ impl Wanted {
     pub(super) fn is_none(self) -> bool {
         self.address == 0
     }
-    /// As the program gave them.
-    pub(super) fn pointers(self) -> (usize, *mut libc::socklen_t) {
-        (self.address, self.len)
-    }
     /// Writes the address (cut to the buffer) and its full length, as the kernel does. `None`: the
     /// length 0, as of a TCP peer in recvfrom(2).
     ///

@@ -23,6 +23,7 @@ pub mod next;
 pub mod option;
 pub mod packet;
 pub mod poll;
+pub mod private_table;
 pub mod raw;
 pub mod sandbox;
 pub mod scratch;

@@ -3,7 +3,7 @@
 use super::descriptor::socket::address_of;
 use super::net;
 use crate::base::addr::IpAddr;
-use crate::host::{Errno, fd::Owned, message, message::Payload, option, unix};
+use crate::host::{Errno, fd::Owned, message, message::Payload, option, private_table, unix};
 use crate::protocol::name::{Name, NetId, Role};
 use crate::protocol::request::{Reply, Request};
 
@@ -40,23 +40,40 @@ impl AskError {
 
 /// Asks the engine of this process's net, and waits for the answer, which is read into `room`.
 pub fn ask<'a>(request: &Request, room: &'a mut [u8]) -> Result<Reply<'a>, AskError> {
-    let channel = connect()?;
-    send(&channel, request)?;
-    let len = retry(|| message::receive_bytes(channel.raw(), room, None, 0)).map_err(of_channel)?;
+    let len = with_a_descriptor(|| exchange(request, room))?;
     match len {
         0 => Err(AskError::NoEngine),
         len => Reply::decode(&room[..len]).ok_or(AskError::Nonsense),
     }
 }
 
+/// One question, and its answer; how many bytes that has.
+fn exchange(request: &Request, room: &mut [u8]) -> Result<usize, AskError> {
+    let channel = connect()?;
+    send(&channel, request)?;
+    retry(|| message::receive_bytes(channel.raw(), room, None, 0)).map_err(of_channel)
+}
+
+/// Makes a question also where the process has used up its descriptors.
+fn with_a_descriptor<T: Copy>(mut ask: impl FnMut() -> Result<T, AskError>) -> Result<T, AskError> {
+    match ask() {
+        Err(AskError::NoDescriptor(errno @ (Errno::MFILE | Errno::NFILE))) => {
+            private_table::run(-1, ask).unwrap_or(Err(AskError::NoDescriptor(errno)))
+        }
+        answer => answer,
+    }
+}
+
 /// Asks for bytes ([`Reply::Info`]), which are read straight into the program's `payload`; how
 /// many.
 pub fn ask_for_bytes(request: &Request, payload: Payload) -> Result<usize, AskError> {
-    let channel = connect()?;
-    send(&channel, request)?;
     let mut head = 0;
-    let len = retry(|| message::receive_behind(channel.raw(), &mut head, payload));
-    match len.map_err(of_channel)? {
+    let len = with_a_descriptor(|| {
+        let channel = connect()?;
+        send(&channel, request)?;
+        retry(|| message::receive_behind(channel.raw(), &mut head, payload)).map_err(of_channel)
+    })?;
+    match len {
         0 => Err(AskError::NoEngine),
         len if head == Reply::INFO => Ok(len - Reply::HEAD),
         _ => Err(AskError::Nonsense),

@@ -78,7 +78,7 @@ fn kernel(domain: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
 /// A new socket of a type, with `SOCK_*` flags and flags of its own.
 pub fn object(kind: i32, creation: i32, flags: u64) -> Result<Raw, Errno> {
     let fd = unix::socket(libc::AF_UNIX, kind | creation, 0)?;
-    let sock = Socket { fd: fd.raw(), flags: SocketFlags::new(flags) };
+    let sock = Socket::new(fd.raw(), SocketFlags::new(flags));
     sock.store_flags()?;
     kind::set(sock.fd, FdKind::of_flags(sock.flags));
     Ok(fd.into_raw())

@@ -36,14 +36,14 @@ pub fn unix_file(sock: Socket) -> Result<Socket, Errno> {
     let kind = if sock.is_datagram() { libc::SOCK_DGRAM } else { libc::SOCK_STREAM };
     let fresh = unix::socket(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0)?;
     let flags = SocketFlags::new(sock.flags.to_kernel() & KEPT);
-    let mut new = Socket { fd: fresh.raw(), flags };
+    let mut new = Socket::new(fresh.raw(), flags);
     new.store_flags()?;
     if sock.has(SocketFlags::EXTRA) {
         SocketExtra::copy(&sock, &mut new, None)?;
     }
     copy_options(sock.fd, fresh.raw());
     put(&fresh, sock.fd, old)?;
-    Ok(Socket { fd: sock.fd, flags: new.flags })
+    Ok(Socket::new(sock.fd, new.flags))
 }
 
 /// Puts a socket of the kernel's own network under the descriptor: the destination lies outside

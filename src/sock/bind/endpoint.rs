@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn names_that_say_enough_are_kept() {
-        let plain = Socket { fd: -1, flags: SocketFlags::new(SocketFlags::BOUND) };
-        let reusing = Socket { fd: -1, flags: SocketFlags::new(SocketFlags::REUSEADDR) };
+        let plain = Socket::new(-1, SocketFlags::new(SocketFlags::BOUND));
+        let reusing = Socket::new(-1, SocketFlags::new(SocketFlags::REUSEADDR));
         let bound = |local: &str, slot| Role::Listener {
             local: local.parse().unwrap(),
             dual: local.starts_with("[::]"),

@@ -11,7 +11,7 @@ pub mod endpoint;
 mod survey;
 
 use crate::base::addr::{IpAddr, Ipv6Addr, SocketAddr};
-use crate::host::{Errno, clock, option, unix};
+use crate::host::{Errno, clock, unix};
 use crate::protocol::name::{Name, NetId, Role, Slot, Transport};
 use crate::sock::descriptor::extra::SocketExtra;
 use crate::sock::descriptor::flags::SocketFlags;
@@ -166,7 +166,6 @@ fn take_name(sock: &Socket, net: NetId, wanted: &Bound, transport: Transport) ->
 
 /// Whether the program wants to share its address: `SO_REUSEPORT`, for UDP also `SO_REUSEADDR`.
 fn shares(sock: &Socket, transport: Transport) -> bool {
-    let reuse_address =
-        || option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_REUSEADDR).is_ok_and(|v| v != 0);
-    sock.has(SocketFlags::REUSEPORT) || (transport != Transport::Tcp && reuse_address())
+    sock.has(SocketFlags::REUSEPORT)
+        || (transport != Transport::Tcp && sock.has(SocketFlags::REUSEADDR))
 }

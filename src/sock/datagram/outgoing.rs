@@ -6,9 +6,8 @@ use super::peer::{self, late_error, link, with_peer_socket};
 use super::route::{self, Route};
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{
-    Errno, clock,
+    Errno, clock, event,
     fd::{Owned, Raw, is_nonblocking},
-    memory_file,
     message::{self, Parts, Payload},
     option, poll, unix,
 };
@@ -38,7 +37,9 @@ const PATIENCE_NONBLOCKING: Duration = Duration::from_micros(200);
 /// A datagram on its way.
 #[derive(Clone, Copy)]
 pub struct Outgoing<'a> {
+    /// What the program gave.
     pub payload: Payload<'a>,
+    /// Its length, bytes.
     pub len: usize,
     /// `MSG_DONTWAIT`, if the program gave it.
     pub flags: i32,
@@ -233,8 +234,8 @@ fn meta_of(settings: &SendSettings) -> Option<Owned> {
     if meta == ReceiveMeta::default() {
         return None;
     }
-    // Without a descriptor, or where files may not grow, the datagram goes without.
-    memory_file::create(&meta.encode()).ok()
+    // Without a descriptor the datagram goes without.
+    event::holding(meta.to_number()?).ok()
 }
 
 /// To a group, in a net without an engine.

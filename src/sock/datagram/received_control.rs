@@ -2,7 +2,7 @@
 //! `IPV6_PKTINFO` and the received TTL and TOS.
 use super::origin::destination;
 use crate::base::addr::{IpAddr, SocketAddr};
-use crate::host::{Errno, fd, memory_file, usermem::UserSlice};
+use crate::host::{Errno, event, fd, memory_file, usermem::UserSlice};
 use crate::protocol::datagram::ReceiveMeta;
 use crate::protocol::name::Role;
 use crate::sock::control_data::{ALIGN, HEAD, Writer, fields};
@@ -55,8 +55,10 @@ impl KernelControl {
 
 fn read_meta(file: fd::Raw) -> Option<ReceiveMeta> {
     let mut bytes = [0; ReceiveMeta::MAX];
-    let len = memory_file::read(file, &mut bytes).ok()?;
-    ReceiveMeta::decode(bytes.get(..len)?)
+    match memory_file::read(file, &mut bytes) {
+        Ok(len) => ReceiveMeta::decode(bytes.get(..len)?),
+        Err(_) => ReceiveMeta::from_number(event::number_in(file)?),
+    }
 }
 
 /// Adds the control messages that the program asked for, in Linux' order (ip_cmsg_recv_offset,

@@ -285,7 +285,7 @@ mod tests {
 
     fn socket() -> (crate::host::fd::Owned, Socket) {
         let file = unix::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0).unwrap();
-        let sock = Socket { fd: file.raw(), flags: SocketFlags::new(0) };
+        let sock = Socket::new(file.raw(), SocketFlags::new(0));
         sock.store_flags().unwrap();
         (file, sock)
     }

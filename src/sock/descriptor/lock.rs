@@ -34,6 +34,14 @@ const NOTES: usize = 8;
 /// The notes of the owner's signal handlers: four words each, the last one is the kind (0: free).
 static NOTED: [[AtomicU64; 4]; NOTES] = [const { [const { AtomicU64::new(0) }; 4] }; NOTES];
 
+/// Changes made by this process; it tells whether what was read is still what is there.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// How many changes this process has made.
+pub fn generation() -> u64 {
+    GENERATION.load(Ordering::SeqCst)
+}
+
 /// Makes a change: `apply` reads, changes and writes. It is called again for changes that have
 /// interrupted this one.
 pub fn change<T>(
@@ -43,12 +51,14 @@ pub fn change<T>(
     if is_mine_after_waiting() {
         let result = apply(change);
         note(change);
+        GENERATION.fetch_add(1, Ordering::SeqCst);
         return result;
     }
     let _turn = Turn;
     // Of changes that came after the last one had written: they are in what is read now.
     while next_note().is_some() {}
     let result = apply(change);
+    GENERATION.fetch_add(1, Ordering::SeqCst);
     while let Some(noted) = next_note() {
         let _ = apply(noted);
     }

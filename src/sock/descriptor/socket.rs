@@ -14,6 +14,8 @@ pub struct Socket {
     pub fd: Raw,
     /// Its flags; methods that change them keep the kernel's copy equal.
     pub flags: SocketFlags,
+    /// When they were read ([`lock::generation`]).
+    read_at: u64,
 }
 
 /// The flags of a descriptor; `None`: it is no socket of ours (or no socket at all).
@@ -35,7 +37,7 @@ fn recognise(fd: Raw) -> Option<SocketFlags> {
     let wire = if matches!(peer, Role::Wire { .. }) { SocketFlags::WIRE } else { 0 };
     let open = SocketFlags::state_change(StreamState::Open).1;
     let flags = SocketFlags::new(SocketFlags::ACCEPTED | open | family | wire);
-    let sock = Socket { fd, flags };
+    let sock = Socket::new(fd, flags);
     sock.store_flags().ok()?;
     Some(sock.flags)
 }
@@ -52,15 +54,20 @@ pub(super) fn change_flags(fd: Raw, clear: u64, set: u64) -> Result<SocketFlags,
     let old = SocketFlags::from_kernel(bits).ok_or(Errno::NOTSOCK)?;
     let new = old.changed(clear, set);
     if new != old {
-        Socket { fd, flags: new }.store_flags()?;
+        Socket::new(fd, new).store_flags()?;
     }
     Ok(new)
 }
 
 impl Socket {
+    /// A descriptor with flags that are in the kernel, or are about to be stored there.
+    pub fn new(fd: Raw, flags: SocketFlags) -> Socket {
+        Socket { fd, flags, read_at: lock::generation() }
+    }
     /// `None`: not a socket of ours. One system call.
     pub fn of(fd: Raw) -> Option<Socket> {
-        flags_of(fd).map(|flags| Socket { fd, flags })
+        let read_at = lock::generation();
+        flags_of(fd).map(|flags| Socket { fd, flags, read_at })
     }
     /// Writes the flags: of a socket that has just been made.
     pub fn store_flags(&self) -> Result<(), Errno> {
@@ -73,14 +80,22 @@ impl Socket {
         if self.flags.changed(clear, set) == self.flags {
             return;
         }
+        let read = *self;
         self.flags = self.flags.changed(clear, set);
-        let changed = lock::change(Change::Flags(self.fd, clear, set), |change| match change {
+        let own = Change::Flags(self.fd, clear, set);
+        let changed = lock::change(own, |change| match change {
+            // Nothing has changed since the flags were read: they need not be read again.
+            Change::Flags(..) if change == own && lock::generation() == read.read_at => {
+                let new = Socket::new(read.fd, read.flags.changed(clear, set));
+                new.store_flags().map(|()| new.flags)
+            }
             Change::Flags(fd, clear, set) => change_flags(fd, clear, set),
             Change::Word(..) => Err(Errno::INVAL),
         });
         if let Ok(flags) = changed {
             self.flags = flags;
         }
+        self.read_at = lock::generation();
     }
     /// Sets flags.
     pub fn add(&mut self, flags: u64) {

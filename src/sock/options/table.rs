@@ -318,7 +318,7 @@ mod tests {
     use super::*;
 
     fn socket(flags: u64) -> Socket {
-        Socket { fd: -1, flags: SocketFlags::new(flags) }
+        Socket::new(-1, SocketFlags::new(flags))
     }
 
     fn check(level: i32, name: i32, datagram: bool, value: i32) -> Result<i32, Errno> {

@@ -107,7 +107,7 @@ fn adopt(
         | SocketFlags::KERNEL_OPTIONS;
     let inherited = listener.flags.to_kernel() & INHERITED;
     let open = SocketFlags::state_change(StreamState::Open).1 | SocketFlags::ACCEPTED;
-    let mut sock = Socket { fd, flags: SocketFlags::new(inherited | open) };
+    let mut sock = Socket::new(fd, SocketFlags::new(inherited | open));
     let remote = match *peer {
         Role::Endpoint { local, .. } | Role::Wire { local, .. } => local,
         _ => sock.stream_ends()?.1,
