@@ -262,7 +262,8 @@ int us_engine_start(const char *toml);
 
 /*
  Ends the engine that us_engine_start() started, when what has been written has arrived (it waits
- at most some seconds for that). EINVAL: there is none.
+ at most some seconds for that). EINVAL: there is none in this
+ process (a forked child has not its parent's).
  */
 int us_engine_stop(void);
 

@@ -3,16 +3,32 @@ use super::{Engine, EngineConfig, EngineError, Stop};
 use crate::host::{Errno, log, signal};
 use crate::net::{brief, file};
 use crate::sock::net;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 /// The engine's thread.
 struct Running {
+    /// The process that it is in: a forked child has none.
+    process: u32,
     stop: Stop,
     thread: JoinHandle<()>,
 }
 
 static ENGINE: Mutex<Option<Running>> = Mutex::new(None);
+
+/// How long another thread's start or end of the engine is waited for. (One that was under way
+/// while this process was forked never ends here.)
+const LOCK_PATIENCE: core::time::Duration = core::time::Duration::from_secs(20);
+
+/// The engine of this process, if it has one. `EAGAIN`: it is being started or ended.
+fn lock() -> Result<MutexGuard<'static, Option<Running>>, Errno> {
+    let mut running = ENGINE.try_lock_for(LOCK_PATIENCE).ok_or(Errno::AGAIN)?;
+    if running.as_ref().is_some_and(|r| r.process != own_pid()) {
+        // The thread and its descriptors are the parent's.
+        core::mem::forget(running.take());
+    }
+    Ok(running)
+}
 
 /// Starts the engine of the net that a TOML text describes, and puts this process into that net.
 ///
@@ -20,7 +36,7 @@ static ENGINE: Mutex<Option<Running>> = Mutex::new(None);
 /// has an engine; `EALREADY`: this process runs one; `EBUSY`: this process is in another net; or
 /// the links'.
 pub fn start(text: &str) -> Result<(), Errno> {
-    let mut running = ENGINE.lock();
+    let mut running = lock()?;
     if running.as_ref().is_some_and(|r| !r.thread.is_finished()) {
         return Err(Errno::ALREADY);
     }
@@ -53,16 +69,16 @@ pub fn start(text: &str) -> Result<(), Errno> {
         })
     });
     let thread = thread.map_err(|_| Errno::AGAIN)?;
-    *running = Some(Running { stop, thread });
+    *running = Some(Running { process: own_pid(), stop, thread });
     Ok(())
 }
 
 /// Ends it, when what has been written has arrived or the linger is over.
 ///
 /// # Errors
-/// `EINVAL`: there is none.
+/// `EINVAL`: there is none in this process (a forked child has not its parent's).
 pub fn stop() -> Result<(), Errno> {
-    let running = ENGINE.lock().take().ok_or(Errno::INVAL)?;
+    let running = lock()?.take().ok_or(Errno::INVAL)?;
     running.stop.stop();
     running.thread.join().map_err(|_| Errno::IO)
 }
@@ -75,4 +91,8 @@ fn say(what: &dyn core::fmt::Display) {
     if log::wanted() {
         log::say(&what.to_string());
     }
+}
+
+fn own_pid() -> u32 {
+    rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
 }

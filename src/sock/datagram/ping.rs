@@ -1,7 +1,8 @@
 //! ICMP sockets: echo sockets (`SOCK_DGRAM`, as Linux's ping sockets) and raw ones.
 //!
 //! They are datagram sockets whose port is the identifier of their requests. What goes to the wire
-//! is handed to the engine as datagrams are; requests to one of our own addresses are answered here.
+//! is handed to the engine as datagrams are; requests to one of our own addresses are answered
+//! here.
 use super::interest;
 use super::outgoing::{self, Outgoing};
 use super::peer;

@@ -4,10 +4,9 @@
 //! [`ConnectRequest`]: so long that the socket is not writable until the engine has consumed it,
 //! which it does when the handshake is done. If that fails the engine closes with the request
 //! unread (`OUT|ERR|HUP`) and remembers why.
-use super::connect::Step;
 use super::connect_local::fail_late;
 use super::error;
-use super::fast_open::FirstData;
+use super::first_data::FirstData;
 use super::tcp_info;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::time::Duration;
@@ -38,6 +37,15 @@ pub struct Wait {
     until: Option<Instant>,
 }
 
+/// How far a connect through the engine has come.
+#[derive(Clone, Copy)]
+pub enum Begun {
+    /// It is done, or waits for data (`TCP_FASTOPEN_CONNECT`).
+    Done,
+    /// It is under way, and the call waits for it.
+    Wait(Wait),
+}
+
 impl Wait {
     fn new(sock: Socket) -> Wait {
         Wait { sock, until: send_timeout(&sock).map(|limit| clock::now() + limit) }
@@ -53,13 +61,13 @@ pub fn begin(
     remote: SocketAddr,
     source: IpAddr,
     first: Option<&mut FirstData<'_>>,
-) -> Result<Step, Errno> {
+) -> Result<Begun, Errno> {
     let sock = endpoint::become_endpoint(sock, remote, source, Way::Wire)?;
     let gateway = address_of(&Name { net: NetId(net::current().id), role: Role::Gateway });
     match unix::connect(sock.fd, &gateway) {
         Ok(()) => {}
         Err(Errno::CONNREFUSED) => return Err(Errno::NETUNREACH), // no engine
-        Err(Errno::AGAIN) => return fail_late(sock, Errno::TIMEDOUT).map(|()| Step::Done),
+        Err(Errno::AGAIN) => return fail_late(sock, Errno::TIMEDOUT).map(|()| Begun::Done),
         Err(errno) => return Err(errno),
     }
     let tuple = wire::tuple(&sock).map_err(|_| Errno::INVAL)?;
@@ -68,7 +76,7 @@ pub fn begin(
     let plan = match first {
         Some(first) => Plan::with_data(&sock, tuple, first).unwrap_or_default(),
         None if asks() => match fast_open_room(&sock, tuple) {
-            Ok(1..) => return defer(sock, tuple).map(|()| Step::Done),
+            Ok(1..) => return defer(sock, tuple).map(|()| Begun::Done),
             _ => Plan { fast: Some(fast_open::NOW), ..Plan::default() },
         },
         None => Plan::default(),
@@ -77,7 +85,7 @@ pub fn begin(
 }
 
 /// The first data of a socket whose connect has waited for it.
-pub fn begin_deferred(mut sock: Socket, first: &mut FirstData<'_>) -> Result<Step, Errno> {
+pub fn begin_deferred(mut sock: Socket, first: &mut FirstData<'_>) -> Result<Begun, Errno> {
     let tuple = wire::tuple(&sock)?;
     match Plan::with_data(&sock, tuple, first) {
         Ok(plan) => {
@@ -88,7 +96,7 @@ pub fn begin_deferred(mut sock: Socket, first: &mut FirstData<'_>) -> Result<Ste
         Err(_) => {
             sock.advance(Cause::Established);
             kind::set(sock.fd, FdKind::Stream);
-            Ok(Step::Done)
+            Ok(Begun::Done)
         }
     }
 }
@@ -119,7 +127,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Sends the request; what is left to be done is to wait, if the call does.
-fn ask_for(mut sock: Socket, tuple: FourTuple, plan: Plan<'_>) -> Result<Step, Errno> {
+fn ask_for(mut sock: Socket, tuple: FourTuple, plan: Plan<'_>) -> Result<Begun, Errno> {
     sock.advance_and(Cause::BeginConnect, 0, SocketFlags::WIRE);
     wire::apply_lowat(&mut sock);
     send_request(sock, &request(&sock, tuple, plan.fast, plan.data))?;
@@ -128,7 +136,7 @@ fn ask_for(mut sock: Socket, tuple: FourTuple, plan: Plan<'_>) -> Result<Step, E
         kind::set(sock.fd, FdKind::Opening);
         return Err(Errno::INPROGRESS);
     }
-    Ok(Step::Wait(Wait::new(sock)))
+    Ok(Begun::Wait(Wait::new(sock)))
 }
 
 /// `TCP_FASTOPEN_CONNECT`, and there is a cookie: the SYN waits for the first data. The engine
@@ -179,11 +187,11 @@ fn request<'a>(
 }
 
 /// connect(2) again while the first is under way.
-pub fn resume(sock: Socket, waits: bool) -> Result<Step, Errno> {
+pub fn resume(sock: Socket, waits: bool) -> Result<Begun, Errno> {
     match outcome(sock) {
-        Some(answer) => answer.map(|()| Step::Done),
+        Some(answer) => answer.map(|()| Begun::Done),
         None if !waits => Err(Errno::ALREADY),
-        None => Ok(Step::Wait(Wait::new(sock))),
+        None => Ok(Begun::Wait(Wait::new(sock))),
     }
 }
 
