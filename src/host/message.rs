@@ -301,12 +301,12 @@ pub fn send_bytes_noted(fd: Raw, bytes: &[u8], to: &Address, pass: Raw) -> Resul
 }
 
 /// Sends two pieces of ours as one message; does not wait.
-pub fn send_pieces(fd: Raw, parts: [&[u8]; 2], to: &Address) -> Result<usize, Errno> {
+pub fn send_pieces(fd: Raw, parts: [&[u8]; 2], to: Option<&Address>) -> Result<usize, Errno> {
     let mut pieces = parts.map(of_bytes);
     let mut header = header(UserSlice::EMPTY, UserSlice::EMPTY);
     header.msg_iov = pieces.as_mut_ptr();
     header.msg_iovlen = 2;
-    let (name, name_len) = to.raw();
+    let (name, name_len) = to.map_or((core::ptr::null(), 0), Address::raw);
     header.msg_name = name.cast_mut().cast();
     header.msg_namelen = name_len;
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
@@ -373,29 +373,3 @@ impl Sink {
 
 // SAFETY: it has no value that anything depends on; only the kernel writes it, nothing reads it.
 unsafe impl Sync for Sink {}
-
-/// Zeros to send as padding.
-static ZEROS: [u8; 32 * 1024] = [0; 32 * 1024];
-/// Pieces of a padded message, at most.
-const PIECES_MAX: usize = 66;
-
-/// Sends `parts` and behind them zeros up to `length` bytes in all (2 MiB at most), without
-/// waiting; how many bytes were sent, `None` if that failed.
-pub fn send_padded(fd: Raw, parts: [&[u8]; 2], length: usize) -> Option<usize> {
-    let mut pieces = [of_bytes(&[]); PIECES_MAX];
-    let mut total = 0;
-    for (index, place) in pieces.iter_mut().enumerate() {
-        let part = match parts.get(index) {
-            Some(part) => part,
-            None => &ZEROS[..ZEROS.len().min(length.saturating_sub(total))],
-        };
-        *place = of_bytes(part);
-        total += part.len();
-    }
-    let mut header = header(UserSlice::EMPTY, UserSlice::EMPTY);
-    header.msg_iov = pieces.as_mut_ptr();
-    header.msg_iovlen = PIECES_MAX as _;
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-    // SAFETY: the kernel only reads; the pieces outlive the call.
-    unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }.ok()
-}

@@ -94,12 +94,8 @@ pub fn claim(sock: &mut Socket, address: SocketAddr) -> Result<(), Errno> {
     let dual = sock.has(SocketFlags::IPV6)
         && !sock.has(SocketFlags::V6ONLY)
         && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    let mut wanted = Bound {
-        local: canonical(address),
-        dual,
-        shared: shares(sock, transport),
-        uid: None,
-    };
+    let mut wanted =
+        Bound { local: canonical(address), dual, shared: shares(sock, transport), uid: None };
     if wanted.shared {
         wanted.uid = Some(identity::euid());
     }

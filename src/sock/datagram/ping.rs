@@ -144,7 +144,7 @@ fn answer(sock: &Socket, ip: IpAddr, message: &mut [u8], ttl: u8) -> Result<(), 
             (true, IpAddr::V4(ip)) => {
                 let header = ip_header(ip, ttl, message.len());
                 let parts = [&header[..], message];
-                message::send_pieces(actor.raw(), parts, &address_of(&own))
+                message::send_pieces(actor.raw(), parts, Some(&address_of(&own)))
             }
             _ => message::send_bytes(actor.raw(), message, Some(&address_of(&own)), flags),
         };
