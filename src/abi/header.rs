@@ -32,6 +32,10 @@ impl Header<'_> {
         // SAFETY: the caller's promise.
         let bytes: [u8; HEADER] = unsafe { value_of(message) }.read_array()?;
         let name_len = word(&bytes, offset_of!(msghdr, msg_namelen)) as u32;
+        // copy_msghdr_from_user.
+        if (name_len as i32) < 0 {
+            return Err(Errno::INVAL);
+        }
         let count = word(&bytes, offset_of!(msghdr, msg_iovlen));
         let control_len = word(&bytes, offset_of!(msghdr, msg_controllen));
         Ok(Header {

@@ -29,6 +29,9 @@ pub unsafe extern "C-unwind" fn us_ioctl(fd: c_int, request: c_ulong, argument: 
             place.write(&answer.to_ne_bytes()).map(|_| 0)
         });
     }
+    if let Some(errno) = unknown_to_inet(fd, request) {
+        return guarded_int(|| Err(errno));
+    }
     // SAFETY: the caller's promise.
     let answer = unsafe { next::ioctl(fd, request, argument) };
     let unknown = matches!(checked(answer as isize), Err(Errno::NOTTY | Errno::INVAL));
@@ -50,6 +53,26 @@ fn queue_question(request: c_ulong) -> Option<bool> {
     match request {
         SIOCOUTQ => Some(false),
         SIOCOUTQNSD => Some(true),
+        _ => None,
+    }
+}
+
+/// What an internet socket says to requests that a unix socket answers otherwise.
+fn unknown_to_inet(fd: c_int, request: c_ulong) -> Option<Errno> {
+    const SIOCATMARK: c_ulong = 0x8905;
+    const SIOCGSTAMP: c_ulong = 0x8906;
+    const SIOCGSTAMPNS: c_ulong = 0x8907;
+    const SIOCUNIXFILE: c_ulong = 0x89e0;
+    if !matches!(request, SIOCATMARK | SIOCGSTAMP | SIOCGSTAMPNS | SIOCUNIXFILE) || sandbox::is_on()
+    {
+        return None;
+    }
+    match (request, kind::of(fd)) {
+        (_, FdKind::Other) => None,
+        (SIOCUNIXFILE, _) => Some(Errno::NOTTY),
+        // Nothing has been received whose time is known.
+        (SIOCGSTAMP | SIOCGSTAMPNS, _) => Some(Errno::NOENT),
+        (_, FdKind::Datagram) => Some(Errno::NOTTY),
         _ => None,
     }
 }

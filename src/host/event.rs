@@ -9,25 +9,29 @@ pub fn counter() -> Result<Owned, Errno> {
     Ok(unsafe { Owned::new(fd as i32) })
 }
 
-/// A counter that holds a number: a few bytes that can be sent along with a datagram, where files
-/// may not grow (`RLIMIT_FSIZE`). Reading it does not wait.
-pub fn holding(number: u32) -> Result<Owned, Errno> {
+/// A counter that holds a number (not the largest one): a few bytes that can be sent along with a
+/// datagram, where files may not grow (`RLIMIT_FSIZE`). Reading it does not wait.
+pub fn holding(number: u64) -> Result<Owned, Errno> {
     let flags = libc::EFD_CLOEXEC | libc::EFD_NONBLOCK;
     // SAFETY: takes numbers.
-    let fd = unsafe { call!(libc::SYS_eventfd2, number, flags) }?;
+    let fd = unsafe { call!(libc::SYS_eventfd2, 0, flags) }?;
     // SAFETY: the kernel has just made it, for us.
-    Ok(unsafe { Owned::new(fd as i32) })
+    let counter = unsafe { Owned::new(fd as i32) };
+    let bytes = number.to_ne_bytes();
+    // SAFETY: the kernel reads `bytes` alone.
+    unsafe { call!(libc::SYS_write, counter.raw(), bytes.as_ptr(), bytes.len()) }?;
+    Ok(counter)
 }
 
 /// The number that a counter holds. `None`: it is none, or may not be read without waiting.
-pub fn number_in(file: Raw) -> Option<u32> {
+pub fn number_in(file: Raw) -> Option<u64> {
     if fd::status_flags(file).ok()? & libc::O_NONBLOCK == 0 {
         return None;
     }
     let mut bytes = [0; 8];
     // SAFETY: the kernel writes at most 8 bytes to `bytes`.
     let len = unsafe { call!(libc::SYS_read, file, bytes.as_mut_ptr(), bytes.len()) }.ok()?;
-    if len == bytes.len() { u32::try_from(u64::from_ne_bytes(bytes)).ok() } else { None }
+    (len == bytes.len()).then_some(u64::from_ne_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -36,8 +40,8 @@ mod tests {
 
     #[test]
     fn a_number_survives() {
-        let counter = holding(0xdead_beef).unwrap();
-        assert_eq!(number_in(counter.raw()), Some(0xdead_beef));
+        let counter = holding(0xdead_beef_0000_0001).unwrap();
+        assert_eq!(number_in(counter.raw()), Some(0xdead_beef_0000_0001));
         // It is read once, and a second read does not wait.
         assert_eq!(number_in(counter.raw()), None);
         assert_eq!(number_in(super::counter().unwrap().raw()), None);

@@ -3,7 +3,8 @@
 //! - To the engine: an [`UdpSendHeader`] in front of the payload, sent to the engine's gateway
 //!   instead of the peer's socket. Only for datagrams that leave otherwise than usual.
 //! - To a program: a [`ReceiveMeta`], in a file in memory whose descriptor is sent along
-//! (SCM_RIGHTS), or, if it is only TTL and TOS, as the number in an event counter. A program that
+//! (SCM_RIGHTS), or, if it is only TTL, TOS and an IPv4 source, as the number in an
+//!   event counter. A program that
 //! reads the datagram without asking for control data never sees it: the kernel closes it. Without
 //! one all is as usual: TTL 64, TOS 0, one datagram.
 use super::codec::{Packet, Reader};
@@ -108,20 +109,30 @@ impl ReceiveMeta {
     pub const MAX: usize = 64;
     const MAGIC: u32 = 0x7573_6e31;
 
-    const NUMBER_MAGIC: u32 = 0x7573_0000;
+    const NUMBER_MAGIC: u64 = 0x7573;
 
-    /// TTL and TOS as one number. `None`: there is more to say.
-    pub fn to_number(&self) -> Option<u32> {
-        let short = ReceiveMeta { ttl: self.ttl, tos: self.tos, ..ReceiveMeta::default() };
-        let number = Self::NUMBER_MAGIC | u32::from(self.ttl) << 8 | u32::from(self.tos);
-        (*self == short).then_some(number)
+    /// TTL, TOS and an IPv4 source as one number: from the highest bits a constant (16 bits), the
+    /// source (32; 0 for none), TTL and TOS (8 each). `None`: there is more to say.
+    pub fn to_number(&self) -> Option<u64> {
+        let source = match self.source {
+            None => 0,
+            Some(IpAddr::V4(ip)) => u64::from(u32::from(ip)),
+            Some(IpAddr::V6(_)) => return None,
+        };
+        let ReceiveMeta { ttl, tos, source: ip, .. } = *self;
+        let short = ReceiveMeta { ttl, tos, source: ip, ..ReceiveMeta::default() };
+        let number = source << 16 | u64::from(ttl) << 8 | u64::from(tos);
+        (*self == short).then_some(Self::NUMBER_MAGIC << 48 | number)
     }
     /// Reads such a number; `None` if it is none.
-    pub fn from_number(number: u32) -> Option<ReceiveMeta> {
+    pub fn from_number(number: u64) -> Option<ReceiveMeta> {
         let [tos, ttl, ..] = number.to_le_bytes();
-        (number & 0xffff_0000 == Self::NUMBER_MAGIC).then_some(ReceiveMeta {
+        let source = (number >> 16) as u32;
+        let source = (source != 0).then(|| IpAddr::V4(source.into()));
+        (number >> 48 == Self::NUMBER_MAGIC).then_some(ReceiveMeta {
             ttl,
             tos,
+            source,
             ..ReceiveMeta::default()
         })
     }
@@ -182,8 +193,10 @@ mod tests {
             assert_eq!(ReceiveMeta::decode(&meta.encode()), Some(meta));
         }
         assert_eq!(full.to_number(), None);
-        let short = ReceiveMeta { ttl: 1, tos: 0xb8, ..ReceiveMeta::default() };
-        assert_eq!(short.to_number().and_then(ReceiveMeta::from_number), Some(short));
+        for source in [None, Some(IpAddr::from([10, 0, 0, 2]))] {
+            let short = ReceiveMeta { ttl: 1, tos: 0xb8, source, ..ReceiveMeta::default() };
+            assert_eq!(short.to_number().and_then(ReceiveMeta::from_number), Some(short));
+        }
         assert_eq!(ReceiveMeta::from_number(7), None);
     }
 

@@ -62,6 +62,7 @@ fn wanted(kind: i32, protocol: i32, domain: i32) -> Wanted {
         (libc::SOCK_DGRAM, 0 | libc::IPPROTO_UDP) => Wanted::Datagram,
         (libc::SOCK_DGRAM, p) if p == ping => Wanted::Icmp { raw: false },
         (libc::SOCK_RAW, p) if p == ping => Wanted::Icmp { raw: true },
+        (libc::SOCK_RAW, 0) => Wanted::Refused(Errno::PROTONOSUPPORT),
         (libc::SOCK_RAW, _) => Wanted::Special(Errno::PERM),
         (libc::SOCK_STREAM | libc::SOCK_DGRAM, _) => Wanted::Refused(Errno::PROTONOSUPPORT),
         (11.., _) => Wanted::Refused(Errno::INVAL),
@@ -103,5 +104,6 @@ mod tests {
         assert_eq!(v4(libc::SOCK_RAW, 1), Wanted::Icmp { raw: true });
         assert_eq!(v4(libc::SOCK_DGRAM, 58), Wanted::Refused(Errno::PROTONOSUPPORT));
         assert_eq!(v4(libc::SOCK_RAW, 255), Wanted::Special(Errno::PERM));
+        assert_eq!(v4(libc::SOCK_RAW, 0), Wanted::Refused(Errno::PROTONOSUPPORT));
     }
 }

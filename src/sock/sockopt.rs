@@ -221,6 +221,7 @@ fn get_socket(sock: Socket, name: i32, value: UserSlice) -> Result<usize, Errno>
                 None => return option::get_user(sock.fd, SOL_SOCKET, name, value),
             }
         }
+        libc::SO_ACCEPTCONN => i32::from(sock.is_listening()),
         libc::SO_MEMINFO if !datagram => return queues::memory(&sock, value),
         // No process is at the other end of a network.
         libc::SO_PEERCRED => {

@@ -203,4 +203,37 @@ def test_type_and_domain():
     assert listener().getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
 
 
+def test_families_of_bound_sockets():
+    for where, to, expected in (
+        ("::ffff:127.0.0.1", "::1", "EAFNOSUPPORT"),
+        ("::1", "::ffff:127.0.0.1", "ENETUNREACH"),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1", "ECONNREFUSED"),
+    ):
+        sock = socket.socket(socket.AF_INET6)
+        sock.bind((where, 0))
+        assert err(sock.connect, (to, 1)) == expected, (where, to)
+
+
+def test_a_listener_that_is_shut_down():
+    """What waits in its queue is ended; it listens again at the port that the program chose."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        where = probe.getsockname()
+    listener = socket.create_server(where)
+    waiting = socket.create_connection(where)
+    waiting.settimeout(LIMIT)
+    listener.shutdown(socket.SHUT_RD)
+    assert err(waiting.recv, 9) in ("ECONNRESET", b"")
+    assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 0
+    assert err(listener.accept) == "EINVAL"
+    assert err(socket.create_connection, where) == "ECONNREFUSED"
+    assert listener.getsockname() == where
+    listener.listen()
+    assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+    client = socket.create_connection(where)
+    accepted, peer = listener.accept()
+    assert peer == client.getsockname()
+    client.send(b"again")
+    assert accepted.recv(9) == b"again"
+
+
 run(globals())

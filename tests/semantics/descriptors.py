@@ -270,4 +270,27 @@ def test_kinds_that_there_are_not():
     assert err(make, 99, socket.SOCK_STREAM, 0) == "EAFNOSUPPORT"
 
 
+def test_questions_of_ioctl():
+    """What internet sockets answer to requests that other sockets answer otherwise."""
+    stream, datagram = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+    room = ctypes.create_string_buffer(256)
+
+    def ask(sock, request):
+        if libc.ioctl(sock.fileno(), ctypes.c_ulong(request), room) < 0:
+            return errno.errorcode[ctypes.get_errno()]
+        return 0
+
+    SIOCATMARK, SIOCGSTAMP, SIOCGSTAMPNS, SIOCUNIXFILE = 0x8905, 0x8906, 0x8907, 0x89E0
+    for sock in (stream, datagram, listener, client):
+        assert ask(sock, SIOCGSTAMP) == "ENOENT"
+        assert ask(sock, SIOCGSTAMPNS) == "ENOENT"
+        assert ask(sock, SIOCUNIXFILE) == "ENOTTY"
+    assert ask(client, SIOCATMARK) == 0
+    assert ask(datagram, SIOCATMARK) == "ENOTTY"
+    ours, theirs = socket.socketpair()
+    assert ask(ours, SIOCGSTAMP) != "ENOENT", "another family's socket"
+
+
 run(globals())

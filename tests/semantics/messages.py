@@ -332,4 +332,28 @@ def test_raw_icmp():
     assert s.recv(1000)[20] == 0
 
 
+def test_a_negative_length_of_the_name():
+    class Header(ctypes.Structure):
+        _fields_ = [
+            ("name", ctypes.c_void_p),
+            ("name_len", ctypes.c_int),
+            ("iov", ctypes.c_void_p),
+            ("iov_len", ctypes.c_size_t),
+            ("control", ctypes.c_void_p),
+            ("control_len", ctypes.c_size_t),
+            ("flags", ctypes.c_int),
+        ]
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    stream = socket.create_connection(listener.getsockname())
+    datagram = socket.socket(type=socket.SOCK_DGRAM)
+    datagram.bind(("127.0.0.1", 0))
+    room = ctypes.create_string_buffer(128)
+    for sock in (stream, datagram):
+        header = Header(ctypes.addressof(room), -1, None, 0, None, 0, 0)
+        for call in (libc.sendmsg, libc.recvmsg):
+            got = call(sock.fileno(), ctypes.byref(header), socket.MSG_DONTWAIT)
+            assert (got, ctypes.get_errno()) == (-1, errno.EINVAL), (call, sock)
+
+
 run(globals())

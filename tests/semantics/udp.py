@@ -469,4 +469,33 @@ def test_first_to_speak_gets_a_port_of_the_dynamic_range():
     assert len(ports) > 4 and min(ports) >= 1024
 
 
+def test_the_source_of_a_socket_of_both_families():
+    """A v6 wildcard that speaks to a v4-mapped address speaks from 127.0.0.1, and so on; whether
+    it is connected or not, and whatever the receiver is bound to."""
+    for where in ("::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"):
+        server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        server.bind((where, 0))
+        server.settimeout(LIMIT)
+        port = server.getsockname()[1]
+        for bound in (None, ("::", 0)):
+            client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            if bound:
+                client.bind(bound)
+            client.sendto(b"x", ("::ffff:127.0.0.1", port))
+            assert server.recvfrom(9)[1][0] == "::ffff:127.0.0.1", where
+            client.connect(("::ffff:127.0.0.1", port))
+            client.send(b"y")
+            data, source = server.recvfrom(9)
+            assert (data, source[0]) == (b"y", "::ffff:127.0.0.1"), (where, source)
+            server.sendto(b"z", source)
+            client.settimeout(LIMIT)
+            assert client.recv(9) == b"z"
+    server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    server.bind(("::", 0))
+    server.settimeout(LIMIT)
+    client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    client.sendto(b"x", ("::1", server.getsockname()[1]))
+    assert server.recvfrom(9)[1][0] == "::1"
+
+
 run(globals())

@@ -1,5 +1,6 @@
 //! connect(2) and shutdown(2) of datagram sockets.
 use super::interest;
+use super::outgoing::hidden_source;
 use super::peer::link;
 use super::route::{self, Route};
 use crate::base::addr::SocketAddr;
@@ -62,6 +63,10 @@ fn connect(mut sock: Socket, to: Option<SocketAddr>) -> Result<(), Errno> {
         Route::Group(_) => {
             sock.remove(SocketFlags::WIRE);
             sock.add(SocketFlags::SEND_OPTIONS);
+        }
+        // The receiver must be told where it comes from.
+        _ if hidden_source(&sock, remote).is_some() => {
+            sock.change(SocketFlags::WIRE, SocketFlags::SEND_OPTIONS);
         }
         _ => sock.remove(SocketFlags::WIRE),
     }

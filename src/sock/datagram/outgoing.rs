@@ -8,6 +8,7 @@ use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{
     Errno, clock, event,
     fd::{Owned, Raw, is_nonblocking},
+    memory_file,
     message::{self, Parts, Payload},
     option, poll, unix,
 };
@@ -148,8 +149,10 @@ pub fn to_address(mut sock: Socket, outgoing: Outgoing, to: SocketAddr) -> Resul
 pub fn along(sock: &Socket, out: Outgoing, route: &Route, to: SocketAddr) -> Result<usize, Errno> {
     let net = NetId(net::current().id);
     let sent = match *route {
-        Route::Local(remote) if !out.settings.is_usual() => {
-            let meta = meta_of(&out.settings);
+        Route::Local(remote)
+            if !out.settings.is_usual() || hidden_source(sock, remote).is_some() =>
+        {
+            let meta = meta_of(&out.settings, hidden_source(sock, remote));
             let meta = meta.as_ref().map(Owned::raw);
             patiently(sock, &out, remote, |out| {
                 route::first_that_answers(sock, remote, |name| {
@@ -228,14 +231,28 @@ fn check_path(sock: &Socket, out: &Outgoing, to: SocketAddr) -> Result<(), Errno
 }
 
 /// What a program on this machine is told of a datagram that leaves otherwise than usual.
-fn meta_of(settings: &SendSettings) -> Option<Owned> {
+fn meta_of(settings: &SendSettings, source: Option<IpAddr>) -> Option<Owned> {
     let (ttl, tos) = (settings.ttl.unwrap_or(64), settings.tos);
-    let meta = ReceiveMeta { ttl, tos, ..ReceiveMeta::default() };
+    let meta = ReceiveMeta { ttl, tos, source, ..ReceiveMeta::default() };
     if meta == ReceiveMeta::default() {
         return None;
     }
     // Without a descriptor the datagram goes without.
-    event::holding(meta.to_number()?).ok()
+    match meta.to_number() {
+        Some(number) => event::holding(number).ok(),
+        None => memory_file::create(&meta.encode()).ok(),
+    }
+}
+
+/// The source address of a datagram to `remote`, where the receiver cannot tell it from our name:
+/// that is a wildcard, and `remote` is not the loopback address that is taken for it then.
+pub fn hidden_source(sock: &Socket, remote: SocketAddr) -> Option<IpAddr> {
+    let usual: IpAddr = match sock.wildcard() {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    let source = route::source_for(remote.ip())?;
+    (source != usual && sock.bound_address().ip() == sock.wildcard()).then_some(source)
 }
 
 /// To a group, in a net without an engine.

@@ -97,17 +97,37 @@ fn data(fd: Raw, payload: Payload, flags: i32) -> Result<Outcome, Errno> {
     })
 }
 
+/// The sender, which its name may not say: then it came along as control data.
 fn with_sender(fd: Raw, payload: Payload, flags: i32) -> Result<Outcome, Errno> {
+    if sandbox::is_on() {
+        // No call of another kind than the program's.
+        let mut from = unix::Address::buffer();
+        let received = message::receive_from(fd, payload, &mut from, flags)?;
+        return guarded(|| {
+            let sender = Socket::of(fd).and_then(|sock| {
+                origin::sender(&sock, &from, None).map(|sender| sock.shown(sender))
+            });
+            Ok(Outcome::Got(received, sender))
+        });
+    }
     let mut from = unix::Address::buffer();
-    let received = match message::receive_from(fd, payload, &mut from, flags) {
+    let mut kernel = KernelControl::new();
+    let flags = flags | libc::MSG_CMSG_CLOEXEC;
+    let got = message::receive_header(fd, payload, Some(&mut from), kernel.room(), flags);
+    let received = match got {
         Ok(received) => received,
         Err(errno) => return failed(fd, errno),
     };
-    guarded(|| match Socket::of(fd) {
-        Some(sock) => judge(&sock, payload, received, &from, None),
-        None => {
-            kind::forget(fd);
-            Ok(Outcome::Got(received, None))
+    guarded(|| {
+        let mut unwanted = Writer::new(UserSlice::EMPTY);
+        let meta = kernel.pass_on(received.control_len, &mut unwanted)?;
+        let received = Received { flags: 0, control_len: 0, ..received };
+        match Socket::of(fd) {
+            Some(sock) => judge(&sock, payload, received, &from, meta.as_ref()),
+            None => {
+                kind::forget(fd);
+                Ok(Outcome::Got(received, None))
+            }
         }
     })
 }

@@ -128,6 +128,9 @@ fn destination(sock: &Socket, address: SocketAddr) -> Result<SocketAddr, Errno> 
         return Err(Errno::NETUNREACH);
     }
     let mut remote = canonical(address);
+    if sock.has(SocketFlags::BOUND) && sock.has(SocketFlags::IPV6) {
+        check_families(sock.bound_address().ip(), remote.ip())?;
+    }
     match remote.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => remote.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => remote.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -137,6 +140,16 @@ fn destination(sock: &Socket, address: SocketAddr) -> Result<SocketAddr, Errno> 
         _ => {}
     }
     Ok(remote)
+}
+
+/// Whether a socket of IPv6 that is bound to `own` can connect to `remote`: one that is bound to a
+/// v4-mapped address is an IPv4 socket, and one that is bound to an IPv6 address has no way to IPv4.
+fn check_families(own: IpAddr, remote: IpAddr) -> Result<(), Errno> {
+    match (own, remote) {
+        (IpAddr::V4(_), IpAddr::V6(_)) => Err(Errno::AFNOSUPPORT),
+        (IpAddr::V6(own), IpAddr::V4(_)) if !own.is_unspecified() => Err(Errno::NETUNREACH),
+        _ => Ok(()),
+    }
 }
 
 /// connect(2) to `AF_UNSPEC`: an unconnected socket again, still bound if the program had bound it.

@@ -1,6 +1,6 @@
 //! listen(2) and accept(2).
 use crate::base::addr::SocketAddr;
-use crate::host::{Errno, fd::Owned, guard::guarded, identity, unix};
+use crate::host::{Errno, fd::Owned, guard::guarded, identity, option, unix};
 use crate::net::brief::{Brief, Loopback, Users, may_join};
 use crate::protocol::name::Role;
 use crate::sock::bind;
@@ -32,12 +32,22 @@ pub fn listen(mut sock: Socket, backlog: i32) -> Result<(), Errno> {
         }
         bind::autobind(&mut sock)?;
     }
+    if sock.state() == StreamState::Closed && was_shut_down(&sock) {
+        let local = sock.bound_address();
+        sock = replace::unix_file(sock)?;
+        bind::claim(&mut sock, local)?;
+    }
     let kernel_backlog = if backlog < 0 { backlog } else { backlog.max(BACKLOG_MIN) };
     unix::listen(sock.fd, kernel_backlog)?;
     sock.advance(Cause::Listen);
     kind::set(sock.fd, FdKind::Stream);
     wire::announce_listener(&sock, Some(u32::try_from(backlog).unwrap_or(u32::MAX)));
     Ok(())
+}
+
+/// Whether the file listened before and was shut down: a unix socket never listens again then.
+fn was_shut_down(sock: &Socket) -> bool {
+    option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Ok(1)
 }
 
 /// accept4(2): the new descriptor and the address of the peer, as the program is to see it. May

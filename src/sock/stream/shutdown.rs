@@ -20,6 +20,9 @@ pub fn shutdown(mut sock: Socket, how: i32) -> Result<(), Errno> {
             if how != libc::SHUT_WR {
                 unix::shutdown(sock.fd, libc::SHUT_RDWR)?;
                 sock.advance(Cause::StopListening);
+                // inet_csk_listen_stop: connections that wait are ended. (A read of the queue does
+                // not wait any more.)
+                while unix::accept(sock.fd, libc::SOCK_CLOEXEC).is_ok() {}
             }
             return Ok(());
         }

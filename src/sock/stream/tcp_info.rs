@@ -108,6 +108,8 @@ fn state_of(sock: &Socket) -> u8 {
         StreamState::Closed | StreamState::Failed => return state::CLOSE,
         StreamState::Deferred => return state::SYN_SENT,
         StreamState::Connecting if wire && shown & libc::POLLOUT == 0 => return state::SYN_SENT,
+        // The peer has reset it.
+        _ if shown & libc::POLLERR != 0 => return state::CLOSE,
         _ => {}
     }
     let peer_finished = shown & (libc::POLLRDHUP | libc::POLLHUP) != 0;
