@@ -3,22 +3,23 @@
 //! Rust code defines `us_*` alone: a Rust function called `socket` would capture that name in our
 //! own tests and tool as well. The plain names are aliases that the linker makes, for the cdylib
 //! only: one `--defsym` each, and a version script that lets them out beside the one of rustc.
+//!
+//! The protocol core alone (no feature `library`) needs none of this.
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 const EXPORTS: &str = "src/abi/exports.txt";
-const HEADER: &str = "include/understudy.h";
-/// The files of `src/abi` whose functions are in the header, in its order.
-const IN_HEADER: [&str; 7] =
-    ["understudy", "sys_socket", "messages", "unistd", "sys_uio", "fcntl", "sys_ioctl"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/abi");
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("set by cargo"));
-    plain_names(&root);
-    soname();
-    header(&root);
+    if cfg!(feature = "library") {
+        plain_names(&root);
+        soname();
+    }
+    #[cfg(feature = "library")]
+    header::write(&root);
 }
 
 /// Link arguments for the plain names.
@@ -57,47 +58,59 @@ fn soname() {
     }
 }
 
-/// Writes `include/understudy.h`, if it is not what it would be.
-fn header(root: &Path) {
-    let mut builder = cbindgen::Builder::new().with_config(config());
-    let files = IN_HEADER.iter().chain(&["embed"]).map(|f| root.join(format!("src/abi/{f}.rs")));
-    for file in files.filter(|file| file.exists()) {
-        builder = builder.with_src(file);
-    }
-    let bindings = match builder.generate() {
-        Ok(bindings) => bindings,
-        Err(reason) => panic!("{HEADER}: {reason}"),
-    };
-    let mut text = Vec::new();
-    bindings.write(&mut text);
-    // rustdoc's heading; what is under it concerns C programs as well.
-    let text = String::from_utf8(text).expect("UTF-8").replace(" # Safety\n", "").into_bytes();
-    let path = root.join(HEADER);
-    if fs::read(&path).ok().as_ref() != Some(&text) {
-        fs::create_dir_all(root.join("include")).expect("include/");
-        fs::write(&path, text).expect("the header");
-    }
-}
+/// The C header.
+#[cfg(feature = "library")]
+mod header {
+    use std::fs;
+    use std::path::Path;
 
-fn config() -> cbindgen::Config {
-    let mut config = cbindgen::Config {
-        language: cbindgen::Language::C,
-        cpp_compat: true,
-        include_guard: Some("UNDERSTUDY_H".into()),
-        documentation_style: cbindgen::DocumentationStyle::C,
-        usize_is_size_t: true,
-        no_includes: true,
-        header: Some(TOP.into()),
-        ..Default::default()
-    };
-    for name in ["sockaddr", "msghdr", "mmsghdr", "iovec", "timespec"] {
-        config.export.rename.insert(name.into(), format!("struct {name}"));
-    }
-    config.export.exclude.push("us_syscall".into());
-    config
-}
+    const HEADER: &str = "include/understudy.h";
+    /// The files of `src/abi` whose functions are in the header, in its order.
+    const IN_HEADER: [&str; 7] =
+        ["understudy", "sys_socket", "messages", "unistd", "sys_uio", "fcntl", "sys_ioctl"];
 
-const TOP: &str = "\
+    /// Writes `include/understudy.h`, if it is not what it would be.
+    pub fn write(root: &Path) {
+        let mut builder = cbindgen::Builder::new().with_config(config());
+        let files =
+            IN_HEADER.iter().chain(&["embed"]).map(|f| root.join(format!("src/abi/{f}.rs")));
+        for file in files.filter(|file| file.exists()) {
+            builder = builder.with_src(file);
+        }
+        let bindings = match builder.generate() {
+            Ok(bindings) => bindings,
+            Err(reason) => panic!("{HEADER}: {reason}"),
+        };
+        let mut text = Vec::new();
+        bindings.write(&mut text);
+        // rustdoc's heading; what is under it concerns C programs as well.
+        let text = String::from_utf8(text).expect("UTF-8").replace(" # Safety\n", "").into_bytes();
+        let path = root.join(HEADER);
+        if fs::read(&path).ok().as_ref() != Some(&text) {
+            fs::create_dir_all(root.join("include")).expect("include/");
+            fs::write(&path, text).expect("the header");
+        }
+    }
+
+    fn config() -> cbindgen::Config {
+        let mut config = cbindgen::Config {
+            language: cbindgen::Language::C,
+            cpp_compat: true,
+            include_guard: Some("UNDERSTUDY_H".into()),
+            documentation_style: cbindgen::DocumentationStyle::C,
+            usize_is_size_t: true,
+            no_includes: true,
+            header: Some(TOP.into()),
+            ..Default::default()
+        };
+        for name in ["sockaddr", "msghdr", "mmsghdr", "iovec", "timespec"] {
+            config.export.rename.insert(name.into(), format!("struct {name}"));
+        }
+        config.export.exclude.push("us_syscall".into());
+        config
+    }
+
+    const TOP: &str = "\
 /* Understudy: a user-space TCP/UDP/IP stack that stands in for the kernel's sockets.
  *
  * Made from the Rust source by build.rs (cbindgen): do not edit.
@@ -113,3 +126,4 @@ const TOP: &str = "\
 
 struct mmsghdr;
 struct timespec;";
+}

@@ -30,7 +30,6 @@ mod describe;
 mod doctor;
 mod elf;
 mod engine;
-//mod install;
 mod install;
 mod lab;
 mod lab_record;
@@ -88,7 +87,6 @@ enum Command {
     /// The engine of a net; started by `run` and `up`.
     #[command(hide = true)]
     Engine(engine::Args),
-    //Install(install::Args),
 }
 
 fn main() -> ExitCode {
@@ -106,7 +104,6 @@ fn main() -> ExitCode {
         Command::Ss(args) => ss::main(args),
         Command::Capture(args) => capture::main(args),
         Command::Doctor(args) => doctor::main(args),
-        //Command::Install(args) => install::main(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("understudy: {error:#}");
