@@ -9,6 +9,7 @@ use super::given::{Addresses, Given, is_host};
 use super::link_spec::{DEVICES, KEYS, LinkSpec};
 use super::tcp_table::RawTcp;
 use super::users::RawUsers;
+use super::wrong::{Checked, Wrong};
 use crate::base::Cidr;
 use crate::base::addr::IpAddr;
 use core::fmt;
@@ -41,11 +42,6 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
-
-/// A sentence about a place in the text.
-pub(super) struct Wrong(pub Range<usize>, pub String);
-
-pub(super) type Checked<T> = Result<T, Wrong>;
 
 /// A value and where it is written.
 type At<T> = (Range<usize>, T);

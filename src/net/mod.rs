@@ -8,3 +8,4 @@ pub mod link_spec;
 mod tcp_table;
 pub mod units;
 mod users;
+mod wrong;

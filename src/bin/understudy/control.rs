@@ -58,6 +58,40 @@ pub fn reach(brief: &Brief) -> Result<Control> {
     })
 }
 
+/// The net that is meant, and its engine: the one named, or the only one that is up.
+pub fn pick(name: Option<&str>) -> Result<(Brief, Control)> {
+    if let Some(name) = name {
+        let brief = match nets::running(name)? {
+            Some(brief) => brief,
+            None if name == "local" => {
+                let what = "the net local has no engine: its programs are connected directly";
+                return Err(advice(what, "`understudy ss` shows its sockets"));
+            }
+            None => {
+                let what = format!("no net named {name} is up");
+                return Err(advice(what, "`understudy status` lists nets"));
+            }
+        };
+        let control = reach(&brief)?;
+        return Ok((brief, control));
+    }
+    let mut up = Vec::new();
+    for brief in nets::all() {
+        if let Some(control) = connect(&brief)? {
+            up.push((brief, control));
+        }
+    }
+    match up.len() {
+        0 => Err(advice("no net with an engine is up", "start one with `understudy up FILE`")),
+        1 => Ok(up.remove(0)),
+        _ => {
+            let names: Vec<_> = up.iter().map(|(b, _)| b.name.as_str()).collect();
+            let what = format!("several nets are up: {}", names.join(", "));
+            Err(advice(what, "name the one that you mean"))
+        }
+    }
+}
+
 impl Control {
     /// Asks for something that is answered by an errno.
     pub fn order(&self, request: &Request) -> Result<(), Errno> {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `run`, `up`, `down` | programs in nets, and nets that stay |
 //! | `status`, `ss`, `capture` | what goes on |
-//! | `lab`, `lab_record` | experiments and live connections as pictures |
+//! | `lab`, `lab_record`, `lab_show` | experiments and live connections as pictures |
 //! | `doctor`, `demo`, `install` | whether it can work, what it looks like, where it goes |
 //! | `nets`, `library` | shared: nets by arguments and by name; where the library is |
 //! | `engine`, `control`, `signals` | shared: engine processes, how to ask them, what they survive |
@@ -33,6 +33,7 @@ mod engine;
 mod install;
 mod lab;
 mod lab_record;
+mod lab_show;
 mod library;
 mod nets;
 mod processes;

@@ -1,6 +1,5 @@
 //! Nets as the user names them: a file, options of the command line, or the name of one that is up.
 use crate::advice::advice;
-use crate::control::{self, Control};
 use anyhow::{Context, Result};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -172,40 +171,6 @@ pub fn all() -> Vec<Brief> {
         }
     }
     found
-}
-
-/// The net that is meant, and its engine: the one named, or the only one that is up.
-pub fn pick(name: Option<&str>) -> Result<(Brief, Control)> {
-    if let Some(name) = name {
-        let brief = match running(name)? {
-            Some(brief) => brief,
-            None if name == "local" => {
-                let what = "the net local has no engine: its programs are connected directly";
-                return Err(advice(what, "`understudy ss` shows its sockets"));
-            }
-            None => {
-                let what = format!("no net named {name} is up");
-                return Err(advice(what, "`understudy status` lists nets"));
-            }
-        };
-        let control = control::reach(&brief)?;
-        return Ok((brief, control));
-    }
-    let mut up = Vec::new();
-    for brief in all() {
-        if let Some(control) = control::connect(&brief)? {
-            up.push((brief, control));
-        }
-    }
-    match up.len() {
-        0 => Err(advice("no net with an engine is up", "start one with `understudy up FILE`")),
-        1 => Ok(up.remove(0)),
-        _ => {
-            let names: Vec<_> = up.iter().map(|(b, _)| b.name.as_str()).collect();
-            let what = format!("several nets are up: {}", names.join(", "));
-            Err(advice(what, "name the one that you mean"))
-        }
-    }
 }
 
 /// Whether the net's engine lives, though it cannot be reached: in another network namespace, which

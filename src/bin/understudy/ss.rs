@@ -68,7 +68,7 @@ pub fn main(args: Args) -> Result<ExitCode> {
     if let Some(name) = &args.net {
         briefs.retain(|b| b.name == *name);
         if briefs.is_empty() {
-            nets::pick(Some(name))?;
+            control::pick(Some(name))?;
         }
     }
     let mut rows = sockets::list()?;
