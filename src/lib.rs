@@ -99,7 +99,8 @@
 //! | `host` | the system calls; nothing else in the library makes any | `base` | `library` |
 //! | `net` | what a network is: the TOML file, addresses, routes, policies | `base` | `library` |
 //! | `link` | where frames go: interface, TAP, unix socket, memory; faults; captures | `base`, `wire`, `host`, `net` | `library` |
-//! | `sock` | what stands behind a program's descriptor | `base`, `host`, `net` | `library` |
+//! | `protocol` | what library and engine say to each other: names, requests, headers | `base` | `library` |
+//! | `sock` | what stands behind a program's descriptor | `base`, `host`, `net`, `protocol` | `library` |
 //! | `abi` | the C functions, one file for each header | `base`, `host`, `sock` (`net`, `engine` to embed it) | `library` |
 //! | `engine` | the loop that joins links, stack and sockets | all of these but `abi` | `library` |
 //! | `lab` | the simulator, its experiments and pictures | `base`, `wire`, `stack`, `link` | `lab` |
@@ -121,6 +122,8 @@ pub mod lab;
 pub mod link;
 #[cfg(feature = "library")]
 pub mod net;
+#[cfg(feature = "library")]
+pub mod protocol;
 #[cfg(feature = "library")]
 pub mod sock;
 pub mod stack;

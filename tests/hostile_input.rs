@@ -40,7 +40,7 @@ fn frames() {
 
 #[test]
 fn names_of_sockets() {
-    use understudy::sock::name::{Name, NetId, Role};
+    use understudy::protocol::name::{Name, NetId, Role};
     let role = Role::Endpoint {
         local: "10.0.0.2:80".parse().unwrap(),
         remote: "10.0.0.3:81".parse().unwrap(),
@@ -52,23 +52,28 @@ fn names_of_sockets() {
 #[test]
 fn control_packets() {
     use understudy::base::FourTuple;
-    use understudy::sock::control::{ConnectRequest, Reply, Request};
+    use understudy::protocol::connect::ConnectRequest;
+    use understudy::protocol::option::OptionList;
+    use understudy::protocol::request::{Reply, Request};
     let tuple = FourTuple {
         local: "[fd00::2]:80".parse().unwrap(),
         remote: "[fd00::3]:81".parse().unwrap(),
     };
+    let options = OptionList::new();
+    let connect = ConnectRequest { length: 300, tuple, options, data: &[1; 9] };
     let mut samples = vec![
-        Request::EndReason(tuple).encode(),
+        Request::EndReason(tuple).encode().to_vec(),
         Request::Listen {
             local: tuple.local,
             dual: true,
             backlog: Some(9),
-            options: Vec::new(),
+            options: OptionList::new(),
             keys: None,
         }
-        .encode(),
-        Reply::Text("words".into()).encode(),
-        ConnectRequest { length: 300, tuple, options: Vec::new(), data: vec![1; 9] }.encode(),
+        .encode()
+        .to_vec(),
+        Reply::Text("words").encode(),
+        [&connect.head()[..], connect.data].concat(),
     ];
     samples.extend((0..10).map(|kind| vec![kind; 40]));
     attack(inputs::control, &samples, 20_000);

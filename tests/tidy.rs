@@ -26,11 +26,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stack", &["base", "wire"]),
     ("host", &["base"]),
     ("net", &["base"]),
+    ("protocol", &["base"]),
     ("link", &["base", "wire", "host", "net"]),
-    ("sock", &["base", "host", "net"]),
+    ("sock", &["base", "host", "net", "protocol"]),
     ("abi", &["base", "host", "net", "sock", "engine"]),
     ("lab", &["base", "wire", "stack", "link"]),
-    ("engine", &["base", "wire", "stack", "host", "net", "link", "sock"]),
+    ("engine", &["base", "wire", "stack", "host", "net", "link", "protocol", "sock"]),
 ];
 
 /// Rooms without system calls, clocks, threads or entropy.

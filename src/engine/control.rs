@@ -13,8 +13,10 @@ use crate::base::addr::SocketAddr;
 use crate::base::time::Duration;
 use crate::base::{FourTuple, Instant};
 use crate::host::unix::PeerCred;
-use crate::sock::control::{OptionKind, PACKET_MAX, Reply, Request, WireOption, may_join};
-use crate::sock::errno;
+use crate::net::brief::may_join;
+use crate::protocol::errno;
+use crate::protocol::option::{OptionKind, WireOption};
+use crate::protocol::request::{PACKET_MAX, Reply, Request};
 use crate::stack::tcp::TcpOptions;
 use rustix::io::Errno;
 use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
@@ -121,7 +123,7 @@ impl Engine {
             };
             for reply in self.answer(now, cred, request, sent_fd) {
                 if let Some(caller) = self.callers.get_mut(key) {
-                    caller.outbox.push_back(reply.encode());
+                    caller.outbox.push_back(reply);
                 }
             }
             if self.flush_caller(now, key).is_err() {
@@ -159,10 +161,10 @@ impl Engine {
         cred: PeerCred,
         request: Request,
         fd: Option<OwnedFd>,
-    ) -> Vec<Reply> {
+    ) -> Vec<Vec<u8>> {
         let trusted = cred.uid == 0 || cred.uid == self.uid;
         let errno = |result: Result<(), Errno>| {
-            vec![Reply::Errno(result.map_or_else(errno::to_byte, |()| 0))]
+            vec![Reply::Errno(result.map_or_else(errno::to_byte, |()| 0)).encode()]
         };
         tracing::trace!(?cred, ?request, "asked");
         match request {
@@ -173,46 +175,47 @@ impl Engine {
             }
             Request::FastOpenRoom(tuple, options) => {
                 match self.fast_open_room(now, cred, tuple, &options) {
-                    Ok(room) => vec![Reply::Value(room)],
+                    Ok(room) => vec![Reply::Value(room).encode()],
                     Err(error) => errno(Err(error)),
                 }
             }
             Request::EndReason(tuple) => {
-                vec![Reply::Errno(self.reasons.get(&tuple).unwrap_or(0))]
+                vec![Reply::Errno(self.reasons.get(&tuple).unwrap_or(0)).encode()]
             }
             Request::SetOption(tuple, option) => errno(self.set_option(now, cred, &tuple, option)),
             Request::GetOption(tuple, kind) => match self.get_option(now, &tuple, kind) {
-                Ok(value) => vec![Reply::Value(value)],
+                Ok(value) => vec![Reply::Value(value).encode()],
                 Err(error) => errno(Err(error)),
             },
             Request::Info(tuple) => match self.info_of(now, &tuple) {
-                Some(bytes) => vec![Reply::Info(bytes)],
+                Some(bytes) => vec![Reply::Info(&bytes).encode()],
                 None => errno(Err(Errno::NOTCONN)),
             },
-            Request::Late(tuple, most, peek) => {
-                vec![Reply::Info(self.late(now, cred, &tuple, most, peek).unwrap_or_default())]
+            Request::ReadAfterShutdown(tuple, most, peek) => {
+                let bytes = self.read_after_shutdown(now, cred, &tuple, most, peek);
+                vec![Reply::Info(&bytes.unwrap_or_default()).encode()]
             }
             Request::CongestionInfo(tuple) => match self.congestion_info_of(&tuple) {
-                Some(bytes) => vec![Reply::Info(bytes)],
+                Some(bytes) => vec![Reply::Info(&bytes).encode()],
                 None => errno(Err(Errno::NOTCONN)),
             },
-            Request::UdpProxy(transport, tuple) => errno(self.open_proxy(now, transport, tuple)),
+            Request::PeerSocket(transport, tuple) => errno(self.open_proxy(now, transport, tuple)),
             Request::UdpError(tuple) => {
-                vec![Reply::Errno(self.take_datagram_error(tuple))]
+                vec![Reply::Errno(self.take_datagram_error(tuple)).encode()]
             }
-            Request::Wants(name, wants) if name.net == self.net => {
+            Request::Interest(name, wants) if name.net == self.net => {
                 self.hear_wants(name.role, wants);
                 errno(Ok(()))
             }
             Request::ErrorQueue(name) if name.net == self.net => vec![self.take_record(name.role)],
             Request::PathMtu(ip) => match self.stack.mtu_to(ip) {
-                Some(mtu) => vec![Reply::Info(mtu.to_le_bytes().to_vec())],
+                Some(mtu) => vec![Reply::Info(&mtu.to_le_bytes()).encode()],
                 None => errno(Err(Errno::NETUNREACH)),
             },
-            Request::Wants(..) | Request::ErrorQueue(_) => errno(Err(Errno::INVAL)),
+            Request::Interest(..) | Request::ErrorQueue(_) => errno(Err(Errno::INVAL)),
             Request::Membership(join, wanted) => errno(self.change_membership(now, join, &wanted)),
             Request::Snapshot => texts(&snapshot::take(self, now)),
-            Request::Brief => vec![Reply::Text(self.brief.to_string())],
+            Request::Brief => vec![Reply::Text(&self.brief.to_string()).encode()],
             Request::Capture | Request::Stop if !trusted => errno(Err(Errno::PERM)),
             Request::Capture => errno(fd.ok_or(Errno::BADF).and_then(|fd| self.capture(now, fd))),
             Request::Stop => {
@@ -312,7 +315,7 @@ impl Engine {
     }
 
     /// Bytes that came after `SHUT_RD`, for their owner only.
-    fn late(
+    fn read_after_shutdown(
         &mut self,
         now: Instant,
         cred: PeerCred,
@@ -376,7 +379,7 @@ fn receive(fd: &OwnedFd) -> Result<(Vec<u8>, Option<OwnedFd>), Errno> {
 }
 
 /// A text in packets, and the empty one that ends it.
-fn texts(mut text: &str) -> Vec<Reply> {
+fn texts(mut text: &str) -> Vec<Vec<u8>> {
     let mut replies = Vec::with_capacity(text.len() / PACKET_MAX + 2);
     while !text.is_empty() {
         // One byte of every packet says what it is.
@@ -385,10 +388,10 @@ fn texts(mut text: &str) -> Vec<Reply> {
             end -= 1;
         }
         let (piece, rest) = text.split_at(end);
-        replies.push(Reply::Text(piece.into()));
+        replies.push(Reply::Text(piece).encode());
         text = rest;
     }
-    replies.push(Reply::Text(String::new()));
+    replies.push(Reply::Text("").encode());
     replies
 }
 
@@ -402,11 +405,11 @@ mod tests {
         let replies = texts(&text);
         let mut joined = String::new();
         for reply in &replies {
-            assert!(reply.encode().len() <= PACKET_MAX);
-            let Reply::Text(piece) = reply else { panic!("{reply:?}") };
+            assert!(reply.len() <= PACKET_MAX);
+            let Some(Reply::Text(piece)) = Reply::decode(reply) else { panic!("{reply:?}") };
             joined += piece;
         }
         assert_eq!(joined, text);
-        assert_eq!(replies.last(), Some(&Reply::Text(String::new())));
+        assert_eq!(replies.last(), Some(&Reply::Text("").encode()));
     }
 }

@@ -6,11 +6,11 @@
 use super::{Engine, unix};
 use crate::base::addr::SocketAddr;
 use crate::base::{FourTuple, NetError};
-use crate::sock::control::{Reply, wants};
-use crate::sock::errno;
-use crate::sock::error_queue::{Record, origin};
-use crate::sock::error_receive::unconnected;
-use crate::sock::name::{Role, Transport};
+use crate::protocol::errno;
+use crate::protocol::error_record::{ErrorRecord, Quote, origin};
+use crate::protocol::name::{Role, Transport};
+use crate::protocol::request::unconnected;
+use crate::protocol::request::{Reply, interest};
 use crate::stack::{DatagramFailed, IcmpWanted};
 use rustix::io::Errno;
 use std::collections::{HashMap, VecDeque};
@@ -26,7 +26,7 @@ const RECORDS_OF_ONE: usize = 64;
 pub struct DatagramWants {
     map: HashMap<Role, u8>,
     order: VecDeque<Role>,
-    records: VecDeque<(Role, Record)>,
+    records: VecDeque<(Role, ErrorRecord)>,
     /// An echo request was sent: replies are looked out for from then on.
     pub echo: bool,
 }
@@ -35,7 +35,7 @@ impl DatagramWants {
     /// A socket says what it wants; 0: nothing any more.
     pub fn set(&mut self, role: Role, wants: u8) {
         self.forget(role);
-        if wants & !wants::CONNECTED == 0 {
+        if wants & !interest::CONNECTED == 0 {
             return;
         }
         self.map.insert(role, wants);
@@ -59,11 +59,11 @@ impl DatagramWants {
     }
     /// All sockets that want all of ICMP.
     pub fn raw(&self) -> impl Iterator<Item = Role> {
-        self.map.iter().filter(|(_, wants)| **wants & wants::ICMP != 0).map(|(role, _)| *role)
+        self.map.iter().filter(|(_, wants)| **wants & interest::ICMP != 0).map(|(role, _)| *role)
     }
     /// Ports of sockets that take datagrams without a checksum over IPv6.
     fn unchecked(&self) -> impl Iterator<Item = u16> {
-        let all = self.map.iter().filter(|(_, wants)| **wants & wants::UNCHECKED != 0);
+        let all = self.map.iter().filter(|(_, wants)| **wants & interest::UNCHECKED != 0);
         all.filter_map(|(role, _)| match role {
             Role::Datagram { local, .. } => Some(local.port()),
             _ => None,
@@ -82,14 +82,14 @@ impl DatagramWants {
             _ => false,
         })
     }
-    fn push(&mut self, role: Role, record: Record) {
+    fn push(&mut self, role: Role, record: ErrorRecord) {
         let of_this = self.records.iter().filter(|(r, _)| *r == role).count();
         if of_this < RECORDS_OF_ONE && self.records.len() < RECORDS_MAX {
             self.records.push_back((role, record));
         }
     }
     /// The oldest error of a socket, and the one behind it.
-    fn take(&mut self, role: Role) -> Option<(Record, Option<Record>)> {
+    fn take(&mut self, role: Role) -> Option<(ErrorRecord, Option<ErrorRecord>)> {
         let at = self.records.iter().position(|(r, _)| *r == role)?;
         let (_, record) = self.records.remove(at)?;
         let next = self.records.iter().find(|(r, _)| *r == role);
@@ -112,9 +112,9 @@ impl Engine {
     }
 
     /// The answer to `Request::ErrorQueue`: whether there are more, and the record.
-    pub(super) fn take_record(&mut self, role: Role) -> Reply {
+    pub(super) fn take_record(&mut self, role: Role) -> Vec<u8> {
         let Some((record, next)) = self.wants.take(role) else {
-            return Reply::Errno(errno::to_byte(Errno::AGAIN));
+            return Reply::Errno(errno::to_byte(Errno::AGAIN)).encode();
         };
         if let Role::Datagram { transport, local, .. } = role {
             // sock_dequeue_err_skb: the next entry's error is pending from now on, or none.
@@ -130,8 +130,8 @@ impl Engine {
             }
         }
         let mut bytes = vec![u8::from(next.is_some())];
-        bytes.extend(record.encode());
-        Reply::Info(bytes)
+        bytes.extend_from_slice(&record.encode());
+        Reply::Info(&bytes).encode()
     }
 
     /// The answer to `Request::UdpError`. While the error queue has something, the program's socket
@@ -159,7 +159,7 @@ impl Engine {
         let transport = if failed.echo { Transport::Echo } else { Transport::Udp };
         let v4 = failed.from.is_ipv4();
         let (errno, fatal) = errno::of_icmp(v4, failed.kind, failed.code);
-        let record = Record {
+        let record = ErrorRecord {
             errno: errno::to_byte(errno),
             origin: if v4 { origin::ICMP } else { origin::ICMP6 },
             kind: failed.kind,
@@ -167,7 +167,7 @@ impl Engine {
             info: failed.info,
             to: failed.tuple.remote,
             offender: Some(failed.from),
-            quote: failed.quote.clone(),
+            quote: Quote::of(&failed.quote),
         };
         self.report(transport, failed.tuple, record, fatal);
     }
@@ -183,7 +183,7 @@ impl Engine {
             NetError::MessageTooLong => self.stack.mtu_to(tuple.remote.ip()).map_or(0, u32::from),
             _ => 0,
         };
-        let record = Record {
+        let record = ErrorRecord {
             errno: errno::to_byte(errno::from_net(error)),
             origin: origin::LOCAL,
             kind: 0,
@@ -191,21 +191,21 @@ impl Engine {
             info,
             to: tuple.remote,
             offender: None,
-            quote: Vec::new(),
+            quote: Quote::of(&[]),
         };
         self.report(transport, tuple, record, true);
     }
 
     /// To the socket that sent it: into its error queue if it asked for that; a pending error if it
     /// did, or is connected and the error is `fatal` (RFC 1122 4.1.3.3).
-    fn report(&mut self, transport: Transport, tuple: FourTuple, record: Record, fatal: bool) {
+    fn report(&mut self, transport: Transport, tuple: FourTuple, record: ErrorRecord, fatal: bool) {
         tracing::debug!(?tuple, errno = record.errno, "a datagram failed");
         let role = self
             .proxy_peer(transport, tuple)
             .filter(|role| self.wants.of(*role) != 0)
             .or_else(|| self.wants.sender(transport, tuple.local));
         let wants = role.map_or(0, |role| self.wants.of(role));
-        let asked = wants & wants::ERRORS != 0;
+        let asked = wants & interest::ERRORS != 0;
         if !asked && !fatal {
             return;
         }
@@ -213,7 +213,7 @@ impl Engine {
         self.udp_errors.remember(tuple, errno);
         if let Some(role) = role.filter(|_| asked) {
             self.wants.push(role, record);
-            if wants & wants::CONNECTED == 0 {
+            if wants & interest::CONNECTED == 0 {
                 return self.ring(role, errno);
             }
         }
@@ -241,7 +241,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sock::name::Slot;
+    use crate::protocol::name::Slot;
 
     fn role(port: u16) -> Role {
         let local = std::net::SocketAddr::from(([0, 0, 0, 0], port));
@@ -253,11 +253,11 @@ mod tests {
     fn sockets_and_their_errors_are_bounded() {
         let mut all = DatagramWants::default();
         for port in 0..=SOCKETS_MAX as u16 {
-            all.set(role(port), wants::ERRORS);
+            all.set(role(port), interest::ERRORS);
         }
-        assert_eq!((all.of(role(0)), all.of(role(1))), (0, wants::ERRORS));
+        assert_eq!((all.of(role(0)), all.of(role(1))), (0, interest::ERRORS));
         let to = std::net::SocketAddr::from(([10, 0, 0, 1], 9));
-        let record = |info| Record {
+        let record = |info| ErrorRecord {
             errno: 111,
             origin: origin::ICMP,
             kind: 3,
@@ -265,7 +265,7 @@ mod tests {
             info,
             to,
             offender: None,
-            quote: Vec::new(),
+            quote: Quote::of(&[]),
         };
         for port in 1..100 {
             for n in 0..2 * RECORDS_OF_ONE {
@@ -279,14 +279,14 @@ mod tests {
             assert_eq!(all.take(role(1)), Some((record(n as u32), next)));
         }
         assert_eq!(all.take(role(1)), None);
-        all.set(role(2), wants::CONNECTED);
+        all.set(role(2), interest::CONNECTED);
         assert_eq!((all.of(role(2)), all.take(role(2))), (0, None));
     }
 
     #[test]
     fn the_sender_is_found_by_port_and_address() {
         let mut all = DatagramWants::default();
-        all.set(role(7), wants::ERRORS);
+        all.set(role(7), interest::ERRORS);
         let from = |ip: &str| ip.parse().unwrap();
         assert_eq!(all.sender(Transport::Udp, from("10.0.0.1:7")), Some(role(7)));
         assert_eq!(all.sender(Transport::Udp, from("10.0.0.1:8")), None);

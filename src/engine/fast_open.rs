@@ -5,8 +5,9 @@ use super::unix;
 use super::{Engine, options};
 use crate::base::{FourTuple, Instant};
 use crate::host::unix::PeerCred;
-use crate::sock::control::{ConnectRequest, WireOption};
-use crate::sock::errno;
+use crate::protocol::connect::ConnectRequest;
+use crate::protocol::errno;
+use crate::protocol::option::WireOption;
 use crate::stack::tcp::TcpOptions;
 use rustix::io::Errno;
 

@@ -12,9 +12,11 @@ use super::timers::Due;
 use super::{Engine, options, unix};
 use crate::base::time::Duration;
 use crate::base::{FourTuple, Instant, NetError};
-use crate::sock::control::{ConnectRequest, OptionKind, fast_open, may_join};
-use crate::sock::errno;
-use crate::sock::name::Role;
+use crate::net::brief::may_join;
+use crate::protocol::connect::ConnectRequest;
+use crate::protocol::errno;
+use crate::protocol::name::Role;
+use crate::protocol::option::{OptionKind, fast_open};
 use crate::stack::tcp::{State, TcpOptions};
 use rustix::io::Errno;
 
@@ -109,7 +111,7 @@ impl Engine {
     /// A turn of a session that has not sent its request.
     pub(super) fn read_request(&mut self, now: Instant, key: Key) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let mut head = [0u8; ConnectRequest::HEADER_MAX + ConnectRequest::DATA_MAX];
+        let mut head = [0u8; ConnectRequest::HEAD_MAX + ConnectRequest::DATA_MAX];
         let n = match unix::peek(&session.fd, &mut head) {
             Ok(n) => n,
             Err(Errno::AGAIN | Errno::INTR) => {
@@ -133,7 +135,7 @@ impl Engine {
         let mut tcp_options = TcpOptions::default();
         let (mut linger_zero, mut deferred, mut lowat) = (false, false, 1);
         let (mut quickack, mut receive_buffer, mut more) = (None, None, false);
-        for option in &request.options {
+        for option in request.options.iter() {
             options::apply(&mut tcp_options, *option);
             match option.kind {
                 OptionKind::LingerZero => linger_zero = option.value != 0,

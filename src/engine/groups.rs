@@ -13,9 +13,9 @@ use crate::base::addr::IpAddr;
 use crate::base::time::Duration;
 use crate::base::{Instant, NetError};
 use crate::host::unix_diag;
-use crate::sock::control::Membership;
-use crate::sock::errno;
-use crate::sock::name::{Role, Slot, Transport};
+use crate::protocol::errno;
+use crate::protocol::name::{Role, Slot, Transport};
+use crate::protocol::request::Membership;
 use crate::stack::{IfIndex, UdpDatagram};
 use rustix::io::Errno;
 

@@ -5,7 +5,7 @@ use super::slab::{Key, Slab};
 use super::unix;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, unix_diag};
-use crate::sock::name::{Name, NetId, Role, Slot};
+use crate::protocol::name::{Name, NetId, Role, Slot};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 

@@ -54,7 +54,7 @@ use crate::base::Instant;
 use crate::base::frame::TxFrame;
 use crate::base::rng::Secret;
 use crate::net::brief::Brief;
-use crate::sock::name::NetId;
+use crate::protocol::name::NetId;
 use crate::stack::Stack;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;

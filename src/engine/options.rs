@@ -1,7 +1,7 @@
 //! Options of wire connections as programs send them, in the stack's words.
 use crate::base::congestion;
 use crate::base::time::Duration;
-use crate::sock::control::{OptionKind, WireOption};
+use crate::protocol::option::{OptionKind, WireOption};
 use crate::stack::tcp::TcpOptions;
 
 /// Sets one. `LingerZero` is no option of the stack's: the session keeps it.

@@ -3,8 +3,8 @@
 use super::udp::receive;
 use super::{Engine, unix};
 use crate::base::{FourTuple, Instant, NetError};
-use crate::sock::name::{Role, Transport};
-use crate::sock::parcel::{How, Parcel};
+use crate::protocol::datagram::{SendSettings, UdpSendHeader};
+use crate::protocol::name::{Role, Transport};
 use crate::stack::{Cutting, IfIndex, UdpSendOptions};
 use rustix::io::Errno;
 
@@ -22,7 +22,7 @@ impl Engine {
             match got {
                 Ok((len, from, uid)) => {
                     let from = from.and_then(|from| unix::role_of(&from, self.net));
-                    let parcel = scratch.get(..len).and_then(Parcel::decode);
+                    let parcel = scratch.get(..len).and_then(UdpSendHeader::decode);
                     if let (Some(from), Some((parcel, payload)), true) =
                         (from, parcel, self.admits(uid))
                     {
@@ -39,8 +39,8 @@ impl Engine {
         }
     }
 
-    fn send_parcel(&mut self, now: Instant, from: Role, parcel: &Parcel, payload: &[u8]) {
-        let Parcel { transport, tuple, how } = *parcel;
+    fn send_parcel(&mut self, now: Instant, from: Role, parcel: &UdpSendHeader, payload: &[u8]) {
+        let UdpSendHeader { transport, tuple, settings: how } = *parcel;
         let Role::Datagram { transport: its, local, .. } = from else { return };
         // Who is bound to a group sends from an address of the net.
         let any = local.ip().is_unspecified() || local.ip().is_multicast();
@@ -63,7 +63,7 @@ impl Engine {
         now: Instant,
         transport: Transport,
         tuple: FourTuple,
-        how: &How,
+        how: &SendSettings,
         payload: &[u8],
     ) -> Result<(), NetError> {
         let options = options(how);
@@ -84,7 +84,7 @@ impl Engine {
     }
 }
 
-fn options(how: &How) -> UdpSendOptions {
+fn options(how: &SendSettings) -> UdpSendOptions {
     let cutting = match how.discover.map(i32::from) {
         Some(libc::IP_PMTUDISC_DO) => Cutting::Never,
         Some(libc::IP_PMTUDISC_PROBE) => Cutting::Probe,

@@ -16,7 +16,7 @@ use super::session::{Phase, Session};
 use super::unix;
 use crate::base::time::Duration;
 use crate::base::{Instant, NetError};
-use crate::sock::marks;
+use crate::protocol::write_flags;
 use crate::stack::ConnId;
 use crate::stack::tcp::{Mark, State, Tcp, TcpStatus};
 use rustix::io::Errno;
@@ -132,7 +132,7 @@ fn push(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
         }
         if session.deaf {
             // A program that called SHUT_RD and lives on may read what comes all the same, as on
-            // Linux (`Request::Late`). Of one that is gone the bytes count as unread.
+            // Linux (`Request::ReadAfterShutdown`). Of one that is gone the bytes count as unread.
             return false;
         }
         if left == 0 {
@@ -233,7 +233,10 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
 
 /// What the descriptors say that came with the bytes.
 fn mark_of(rights: usize) -> Mark {
-    Mark { more: rights & marks::MORE != 0, end_of_record: rights & marks::END_OF_RECORD != 0 }
+    Mark {
+        more: rights & write_flags::MORE != 0,
+        end_of_record: rights & write_flags::END_OF_RECORD != 0,
+    }
 }
 
 /// How many bytes may be read at once, and whether they are urgent. `None`: none are there.

@@ -13,8 +13,8 @@ use crate::base::addr::SocketAddr;
 use crate::base::time::Duration;
 use crate::base::{Instant, NetError};
 use crate::host::Errno;
-use crate::sock::errno;
-use crate::sock::name::Transport;
+use crate::protocol::errno;
+use crate::protocol::name::Transport;
 use crate::stack::tcp::{State, TcpInfo};
 use crate::stack::{ConnId, Event, IfIndex};
 

@@ -7,7 +7,7 @@ use super::{
 use crate::base::frame::{Medium, Offload};
 use crate::base::rng::Secret;
 use crate::base::{Cidr, Instant, MacAddr, limits};
-use crate::sock::name::{NetId, Role};
+use crate::protocol::name::{NetId, Role};
 use crate::stack::{InterfaceConfig, Route, Stack, StackConfig};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;

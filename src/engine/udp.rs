@@ -23,9 +23,9 @@ use crate::base::{FourTuple, Instant};
 use crate::host::fd::Owned;
 use crate::host::memory_file;
 use crate::net::brief::Users;
-use crate::sock::control::wants;
-use crate::sock::name::{NetId, Role, Slot, Transport};
-use crate::sock::parcel::{How, Note};
+use crate::protocol::datagram::{ReceiveMeta, SendSettings};
+use crate::protocol::name::{NetId, Role, Slot, Transport};
+use crate::protocol::request::interest;
 use crate::stack::UdpDatagram;
 use rustix::io::Errno;
 use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketType};
@@ -61,7 +61,7 @@ pub struct Proxy {
     /// Datagrams in the waiting queue.
     waiting: usize,
     /// What datagrams arrived with last, if that was unusual, in a file to be sent along.
-    note: Option<(Note, Owned)>,
+    note: Option<(ReceiveMeta, Owned)>,
 }
 
 impl Proxy {
@@ -84,8 +84,8 @@ impl Proxy {
     /// datagrams of a host arrive alike.
     fn prepare_note(&mut self, datagram: &UdpDatagram) {
         let UdpDatagram { ttl, tos, segment, .. } = *datagram;
-        let note = Note { ttl, tos, segment, ..Note::default() };
-        if note == Note::default() {
+        let note = ReceiveMeta { ttl, tos, segment, ..ReceiveMeta::default() };
+        if note == ReceiveMeta::default() {
             self.note = None;
         } else if self.note.as_ref().is_none_or(|(kept, _)| *kept != note) {
             self.note = memory_file::create(&note.encode()).ok().map(|file| (note, file));
@@ -232,7 +232,7 @@ impl Engine {
             self.heard(now, key, from);
             let payload = std::mem::take(&mut self.scratch);
             let bytes = payload.get(..len).unwrap_or_default();
-            let sent = self.send_as(now, transport, tuple, &How::default(), bytes);
+            let sent = self.send_as(now, transport, tuple, &SendSettings::default(), bytes);
             self.scratch = payload;
             if let Err(error) = sent {
                 self.sending_failed(transport, tuple, error);
@@ -295,7 +295,7 @@ impl Engine {
             return self.wait_for_room(now, key, datagram);
         }
         if transport == Transport::Udp
-            && proxy.peer.is_some_and(|role| self.wants.of(role) & wants::JOINED != 0)
+            && proxy.peer.is_some_and(|role| self.wants.of(role) & interest::JOINED != 0)
         {
             self.stack.udp_join(&mut datagram);
         }
@@ -410,7 +410,7 @@ fn raise_error(proxy: &Proxy, net: NetId, peer: Role) -> Result<(), Errno> {
 /// Who of a group (`SO_REUSEPORT`) gets what comes from this host: by hash of both ends, as Linux
 /// does.
 fn spread(tuple: FourTuple) -> u64 {
-    crate::sock::name::spread(&tuple.local, &tuple.remote)
+    crate::protocol::name::spread(&tuple.local, &tuple.remote)
 }
 
 /// Sends to the program's sockets that may want it, in Linux's order: the one that is connected to

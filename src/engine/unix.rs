@@ -2,7 +2,7 @@
 use crate::host;
 use crate::host::message::RIGHTS_MAX;
 use crate::host::unix::PeerCred;
-use crate::sock::name::{Name, NetId, Role};
+use crate::protocol::name::{Name, NetId, Role};
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -116,7 +116,7 @@ pub fn write_urgent(fd: &OwnedFd, byte: u8) -> Result<usize, Errno> {
 }
 
 /// Takes bytes into up to two places, and says how many descriptors came along
-/// ([`crate::sock::marks`]), if the read ended behind bytes that had some. They are closed.
+/// ([`crate::protocol::write_flags`]), if the read ended behind bytes that had some. They are closed.
 pub fn read_marked(fd: &OwnedFd, parts: [&mut [u8]; 2]) -> Result<(usize, Option<usize>), Errno> {
     let [first, second] = parts;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RIGHTS_MAX))];
@@ -164,7 +164,7 @@ pub fn send_noted(
     note: Option<host::fd::Raw>,
 ) -> Result<usize, Errno> {
     let Some(note) = note else { return send_to(fd, bytes, net, role) };
-    let to = crate::sock::object::address_of(&Name { net, role });
+    let to = host::unix::Address::abstract_name(Name { net, role }.encode().as_bytes());
     match host::message::send_bytes_noted(fd.as_raw_fd(), bytes, &to, note) {
         Err(Errno::TOOMANYREFS) => Err(Errno::AGAIN),
         sent => sent,

@@ -280,6 +280,36 @@ pub fn send_bytes_noted(fd: Raw, bytes: &[u8], to: &Address, note: Raw) -> Resul
     send_parts(fd, &[], what, Some(to), &[note], flags)
 }
 
+/// Zeros to send as padding.
+static ZEROS: [u8; 32 * 1024] = [0; 32 * 1024];
+/// Pieces of a padded message, at most.
+const PIECES_MAX: usize = 66;
+
+/// Sends `parts` and behind them zeros up to `length` bytes in all (2 MiB at most), without
+/// waiting; how many bytes were sent, `None` if that failed.
+pub fn send_padded(fd: Raw, parts: [&[u8]; 2], length: usize) -> Option<usize> {
+    let piece = |bytes: &[u8]| libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let mut pieces = [piece(&[]); PIECES_MAX];
+    let mut total = 0;
+    for (index, place) in pieces.iter_mut().enumerate() {
+        let part = match parts.get(index) {
+            Some(part) => part,
+            None => &ZEROS[..ZEROS.len().min(length.saturating_sub(total))],
+        };
+        *place = piece(part);
+        total += part.len();
+    }
+    let mut header = header(UserSlice::EMPTY, UserSlice::EMPTY);
+    header.msg_iov = pieces.as_mut_ptr();
+    header.msg_iovlen = PIECES_MAX as _;
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: the kernel only reads; the pieces outlive the call.
+    unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }.ok()
+}
+
 /// Receives into our own bytes.
 pub fn receive_bytes(
     fd: Raw,

@@ -56,7 +56,8 @@ pub trait Link: Send {
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
-    /// The recorder around this link, if it has one; links that [`open`](super::open::open) opened do.
+    /// The recorder around this link, if it has one. Links that [`open`](super::open::open) has
+    /// opened have one.
     fn capture(&mut self) -> Option<&mut Recorder> {
         None
     }

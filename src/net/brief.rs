@@ -52,6 +52,15 @@ pub enum Users {
     SameOrRoot,
 }
 
+/// Whether `uid` may be in the net, by the net's users alone (`SameOrRoot` needs both sides).
+pub fn may_join(brief: &Brief, uid: u32, other: u32) -> bool {
+    match &brief.users {
+        Users::Any => true,
+        Users::Only(list) => uid == 0 || list.contains(&uid),
+        Users::SameOrRoot => uid == other || uid == 0 || other == 0,
+    }
+}
+
 /// A route as a program sees it: which destinations leave by a link, and with which source address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BriefRoute {

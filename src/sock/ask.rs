@@ -1,55 +1,110 @@
-//! Asking the engine, on the control channel. One connection a question: nothing stays open in the
-//! program, so there is nothing to leak over `fork` or `exec`.
-use super::control::{PACKET_MAX, Reply, Request};
-use super::name::{Name, NetId, Role};
+//! The client of the engine: questions on the control channel. One connection a question: nothing
+//! stays open in the program, so there is nothing to leak over `fork` or `exec`. No allocation.
 use super::net_env;
 use super::object::address_of;
 use crate::base::addr::IpAddr;
 use crate::host::{Errno, message, option, unix};
+use crate::protocol::name::{Name, NetId, Role};
+use crate::protocol::request::{Reply, Request};
 
 /// How long the engine may take to answer, seconds.
 const PATIENCE_SECONDS: i64 = 5;
 
-/// Asks, and waits for the answer. `None`: there is no engine, or it does not answer.
-pub fn ask(net: NetId, request: &Request) -> Option<Reply> {
-    try_ask(net, request).ok()
+/// Room for a reply that is a number.
+pub const NUMBER: usize = 16;
+
+/// Why a question has no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AskError {
+    /// The process has used up its descriptors (`EMFILE`, `ENFILE`), or may not make a socket.
+    NoDescriptor(Errno),
+    /// No engine runs in this net, or it has ended while it was asked.
+    NoEngine,
+    /// The engine did not answer in time.
+    Slow,
+    /// The answer is none of ours.
+    Nonsense,
 }
 
-/// Asks for something whose answer is an errno. No engine: `ENETDOWN`.
-pub fn demand(net: NetId, request: &Request) -> Result<(), Errno> {
-    match ask(net, request) {
-        Some(Reply::Errno(0)) => Ok(()),
-        Some(Reply::Errno(errno)) => Err(Errno::from_raw_os_error(i32::from(errno))),
-        Some(_) => Err(Errno::PROTO),
-        None => Err(Errno::NETDOWN),
+impl AskError {
+    /// What a program is told whose call cannot be answered otherwise.
+    pub fn errno(self) -> Errno {
+        match self {
+            AskError::NoDescriptor(errno) => errno,
+            AskError::NoEngine => Errno::NETDOWN,
+            AskError::Slow => Errno::TIMEDOUT,
+            AskError::Nonsense => Errno::PROTO,
+        }
     }
 }
 
-/// The longest packet to `ip` that need not be cut, bytes; `None`: there is no engine to know.
+/// Asks the engine of this process's net, and waits for the answer, which is read into `room`.
+pub fn ask<'a>(request: &Request, room: &'a mut [u8]) -> Result<Reply<'a>, AskError> {
+    let channel = connect()?;
+    let packet = request.encode();
+    retry(|| message::send_bytes(channel.raw(), &packet, None, libc::MSG_NOSIGNAL))
+        .map_err(of_channel)?;
+    let len = retry(|| message::receive_bytes(channel.raw(), room, None, 0)).map_err(of_channel)?;
+    match len {
+        0 => Err(AskError::NoEngine),
+        len => Reply::decode(&room[..len]).ok_or(AskError::Nonsense),
+    }
+}
+
+/// Asks for something whose answer is an errno: 0 is `Ok`.
+pub fn demand(request: &Request) -> Result<(), Errno> {
+    match errno_of(request) {
+        Ok(0) => Ok(()),
+        Ok(errno) => Err(Errno::from_raw_os_error(i32::from(errno))),
+        Err(error) => Err(error.errno()),
+    }
+}
+
+/// Asks for an errno.
+pub fn errno_of(request: &Request) -> Result<u8, AskError> {
+    match ask(request, &mut [0; NUMBER])? {
+        Reply::Errno(errno) => Ok(errno),
+        _ => Err(AskError::Nonsense),
+    }
+}
+
+/// Asks for a number. `None`: the engine knows none.
+pub fn value_of(request: &Request) -> Result<Option<u32>, AskError> {
+    match ask(request, &mut [0; NUMBER])? {
+        Reply::Value(value) => Ok(Some(value)),
+        Reply::Errno(_) => Ok(None),
+        _ => Err(AskError::Nonsense),
+    }
+}
+
+/// The longest packet to `ip` that need not be cut, bytes; `None`: it is not known.
 pub fn path_mtu(ip: IpAddr) -> Option<u16> {
-    match ask(NetId(net_env::current().id), &Request::PathMtu(ip))? {
+    match ask(&Request::PathMtu(ip), &mut [0; NUMBER]).ok()? {
         Reply::Info(bytes) => Some(u16::from_le_bytes(*bytes.first_chunk()?)),
         _ => None,
     }
 }
 
-fn try_ask(net: NetId, request: &Request) -> Result<Reply, Errno> {
+fn connect() -> Result<crate::host::fd::Owned, AskError> {
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
-    let channel = unix::socket(libc::AF_UNIX, kind, 0)?;
+    let channel = unix::socket(libc::AF_UNIX, kind, 0).map_err(AskError::NoDescriptor)?;
     let patience = libc::timeval { tv_sec: PATIENCE_SECONDS, tv_usec: 0 };
     let mut bytes = [0u8; 16];
     bytes[..8].copy_from_slice(&patience.tv_sec.to_ne_bytes());
     bytes[8..].copy_from_slice(&patience.tv_usec.to_ne_bytes());
     for direction in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
-        option::set(channel.raw(), libc::SOL_SOCKET, direction, &bytes)?;
+        option::set(channel.raw(), libc::SOL_SOCKET, direction, &bytes).map_err(of_channel)?;
     }
-    let name = Name { net, role: Role::Control };
-    retry(|| unix::connect(channel.raw(), &address_of(&name)))?;
-    let packet = request.encode();
-    retry(|| message::send_bytes(channel.raw(), &packet, None, libc::MSG_NOSIGNAL))?;
-    let mut answer = vec![0; PACKET_MAX];
-    let len = retry(|| message::receive_bytes(channel.raw(), &mut answer, None, 0))?;
-    Reply::decode(&answer[..len]).ok_or(Errno::PROTO)
+    let name = Name { net: NetId(net_env::current().id), role: Role::Control };
+    retry(|| unix::connect(channel.raw(), &address_of(&name))).map_err(of_channel)?;
+    Ok(channel)
+}
+
+fn of_channel(errno: Errno) -> AskError {
+    match errno {
+        Errno::AGAIN => AskError::Slow,
+        _ => AskError::NoEngine,
+    }
 }
 
 fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {

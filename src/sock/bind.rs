@@ -3,7 +3,6 @@
 //! The kernel's names make one exact name unique. That two different names exclude each other
 //! (`0.0.0.0:80` and `127.0.0.1:80`) is checked before, in [`super::conflict`].
 use super::conflict::{Bound, Survey};
-use super::name::{Name, NetId, Role, Slot, Transport};
 use super::net_env;
 use super::object::{Sock, address_of, canonical};
 use super::options;
@@ -12,6 +11,7 @@ use super::sockaddr::{self, Given};
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, clock, option, unix};
+use crate::protocol::name::{Name, NetId, Role, Slot, Transport};
 
 /// How often a port is drawn again when another program takes it between check and bind.
 const DRAWS: usize = 64;

@@ -4,9 +4,9 @@
 //! exclude each other is for us to know. The tables of the tests were read off Linux 6.18 with a
 //! program that bound every pair. (inet_csk_bind_conflict, udp_lib_lport_inuse and
 //! inet_rcv_saddr_equal are where Linux does it.)
-use super::name::{Name, NetId, Role, Slot, Transport};
 use crate::base::addr::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::base::limits::{EPHEMERAL_FIRST, EPHEMERAL_LAST};
+use crate::protocol::name::{Name, NetId, Role, Slot, Transport};
 
 /// A bound socket, or one that wants to be. v4-mapped addresses must have been made v4.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

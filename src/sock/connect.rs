@@ -4,7 +4,6 @@ use super::connect_local;
 use super::connect_wire;
 use super::datagram;
 use super::fast_open::First;
-use super::name::Role;
 use super::net_env;
 use super::object::{Sock, canonical};
 use super::replace;
@@ -14,6 +13,7 @@ use super::tag::Tag;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, fd, unix};
 use crate::net::brief::{Destination, Loopback, Outside};
+use crate::protocol::name::Role;
 
 /// connect(2) with the address that the program gave.
 pub fn connect(sock: Sock, given: &[u8]) -> Result<(), Errno> {

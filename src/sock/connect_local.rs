@@ -1,9 +1,6 @@
 //! connect(2) to another program of the net: its listener's unix socket is connected to directly.
 use super::conflict::receivers;
-use super::control::may_join;
 use super::endpoint;
-use super::errno::to_byte;
-use super::name::{Name, NetId, Role, Slot};
 use super::net_env;
 use super::object::{Sock, address_of};
 use super::replace;
@@ -12,6 +9,9 @@ use crate::base::addr::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::base::time::Duration;
 use crate::host::{Errno, clock, fd, message, unix};
 use crate::net::brief::Users;
+use crate::net::brief::may_join;
+use crate::protocol::errno::to_byte;
+use crate::protocol::name::{Name, NetId, Role, Slot};
 
 /// How long a non-blocking connect waits for room in a full backlog. TCP's own would go on trying
 /// in the background, for which there is nobody here.

@@ -7,20 +7,23 @@
 use super::ask;
 use super::class::{self, Class};
 use super::connect_local::fail_late;
-use super::control::{ConnectRequest, OptionKind, Reply, Request, WireOption, fast_open};
 use super::endpoint;
 use super::fast_open::First;
-use super::name::{Name, NetId, Role};
 use super::net_env;
 use super::object::{Sock, address_of};
 use super::options;
 use super::replace;
 use super::stream_error;
 use super::tag::Tag;
+use super::tcp_info;
 use crate::base::FourTuple;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::time::Duration;
 use crate::host::{Errno, clock, fd, message, option, poll, unix};
+use crate::protocol::connect::ConnectRequest;
+use crate::protocol::name::{Name, NetId, Role};
+use crate::protocol::option::{OptionKind, WireOption, fast_open};
+use crate::protocol::request::{Reply, Request};
 
 /// How long the engine may take to see a connect that waits for its data.
 const DEFERRED_WAIT: Duration = Duration::from_secs(1);
@@ -121,9 +124,10 @@ fn defer(mut sock: Sock, tuple: FourTuple) -> Result<(), Errno> {
     Ok(())
 }
 
-fn send_request(mut sock: Sock, request: &[u8]) -> Result<(), Errno> {
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-    if message::send_bytes(sock.fd, request, None, flags) != Ok(request.len()) {
+fn send_request(mut sock: Sock, request: &ConnectRequest) -> Result<(), Errno> {
+    let (head, length) = (request.head(), request.length as usize);
+    let sent = message::send_padded(sock.fd, [&head, request.data], length);
+    if sent.is_none_or(|sent| sent < length) {
         sock.remove(Tag::CONNECTED | Tag::CONNECTING | Tag::WIRE | Tag::DEFERRED);
         replace::unix_file(sock)?;
         return Err(Errno::NETUNREACH); // the engine has just died
@@ -139,21 +143,28 @@ fn tuple_of(sock: &Sock) -> Result<FourTuple, Errno> {
 }
 
 /// How many bytes the SYN could carry.
-fn fast_open_room(net: NetId, sock: &Sock, tuple: FourTuple) -> Result<usize, Errno> {
-    match ask::ask(net, &Request::FastOpenRoom(tuple, options::wire_options(sock))) {
-        Some(Reply::Value(room)) => Ok(room as usize),
+fn fast_open_room(_net: NetId, sock: &Sock, tuple: FourTuple) -> Result<usize, Errno> {
+    match ask::value_of(&Request::FastOpenRoom(tuple, options::wire_options(sock))) {
+        Ok(Some(room)) => Ok(room as usize),
         _ => Err(Errno::ALREADY),
     }
 }
 
-/// The request with its padding.
-fn request(sock: &Sock, tuple: FourTuple, fast: Option<u32>, data: &[u8]) -> Vec<u8> {
+/// The request.
+fn request<'a>(
+    sock: &Sock,
+    tuple: FourTuple,
+    fast: Option<u32>,
+    data: &'a [u8],
+) -> ConnectRequest<'a> {
     // A unix socket is writable while four times what is queued is not more than SO_SNDBUF.
     let buffer = option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_SNDBUF).unwrap_or(212_992);
-    let length = u32::try_from(buffer / 4 + 1).unwrap_or(ConnectRequest::HEADER_MAX as u32);
+    let length = u32::try_from(buffer / 4 + 1).unwrap_or(ConnectRequest::HEAD_MAX as u32);
     let mut options = options::wire_options(sock);
-    options.extend(fast.map(|value| WireOption { kind: OptionKind::FastOpen, value }));
-    ConnectRequest { length, tuple, options, data: data.to_vec() }.encode()
+    if let Some(value) = fast {
+        options.push(WireOption { kind: OptionKind::FastOpen, value });
+    }
+    ConnectRequest { length, tuple, options, data }
 }
 
 /// connect(2) again while the first is under way.
@@ -218,9 +229,9 @@ fn engine_says_connected(sock: &Sock) -> bool {
     let Some(Role::Endpoint { local, remote }) = sock.own_name().map(|n| n.role) else {
         return false;
     };
-    let net = NetId(net_env::current().id);
-    match ask::ask(net, &Request::Info(FourTuple { local, remote })) {
-        Some(Reply::Info(info)) => info.first().is_some_and(|state| *state != SYN_SENT),
+    let mut room = [0; Reply::HEAD + tcp_info::SIZE];
+    match ask::ask(&Request::Info(FourTuple { local, remote }), &mut room) {
+        Ok(Reply::Info(info)) => info.first().is_some_and(|state| *state != SYN_SENT),
         _ => false,
     }
 }
@@ -261,6 +272,5 @@ fn send_timeout(sock: &Sock) -> Option<Duration> {
 /// Tells the engine of an option of a wire connection.
 pub fn set_option(tuple: FourTuple, kind: OptionKind, value: u32) -> Result<(), Errno> {
     let option = WireOption { kind, value };
-    let net = NetId(net_env::current().id);
-    ask::demand(net, &Request::SetOption(tuple, option))
+    ask::demand(&Request::SetOption(tuple, option))
 }

@@ -16,13 +16,10 @@
 use super::annex::{Annex, Key};
 use super::ask;
 use super::bind;
-use super::control::{Reply, Request};
 use super::datagram_bind;
 use super::datagram_route::{self, Route};
 use super::datagram_wants;
-use super::errno;
 use super::error_receive;
-use super::name::{Name, NetId, Role, Transport};
 use super::names;
 use super::net_env;
 use super::object::{Sock, address_of};
@@ -32,6 +29,9 @@ use super::tag::Tag;
 use crate::base::FourTuple;
 use crate::base::addr::SocketAddr;
 use crate::host::{Errno, fd::Raw, message, option, poll, unix};
+use crate::protocol::errno;
+use crate::protocol::name::{Name, NetId, Role, Transport};
+use crate::protocol::request::Request;
 
 /// connect(2); `None` for `AF_UNSPEC`.
 pub fn connect(mut sock: Sock, to: Option<SocketAddr>) -> Result<(), Errno> {
@@ -106,7 +106,7 @@ pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
         Route::Wire(tuple) => {
             let transport = bind::transport(sock);
             let role = Role::Proxy { transport, local: tuple.local, remote: tuple.remote };
-            with_proxy(net, transport, tuple, || {
+            with_proxy(transport, tuple, || {
                 unix::connect(sock.fd, &address_of(&Name { net, role }))
             })?;
             Ok(true)
@@ -118,14 +118,13 @@ pub(super) fn link(sock: &Sock, route: &Route) -> Result<bool, Errno> {
 /// Does `call` on the proxy's name; if there is no proxy yet, or it is joined to another socket
 /// (one that had this port before us), asks the engine for it first.
 pub(super) fn with_proxy<T>(
-    net: NetId,
     transport: Transport,
     tuple: FourTuple,
     mut call: impl FnMut() -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     match call() {
         Err(Errno::CONNREFUSED | Errno::PERM) => {
-            ask::demand(net, &Request::UdpProxy(transport, tuple))?;
+            ask::demand(&Request::PeerSocket(transport, tuple))?;
             call()
         }
         other => other,
@@ -194,11 +193,7 @@ pub(super) fn wire_error(sock: &Sock) -> Option<Errno> {
     }
     let remote = peer(sock)?;
     let local = local_name(sock).ok()?;
-    let net = NetId(net_env::current().id);
-    match ask::ask(net, &Request::UdpError(FourTuple { local, remote }))? {
-        Reply::Errno(byte) => errno::from_byte(byte),
-        _ => None,
-    }
+    errno::from_byte(ask::errno_of(&Request::UdpError(FourTuple { local, remote })).ok()?)
 }
 
 /// `SO_ERROR`: the pending error, once; 0 for none.

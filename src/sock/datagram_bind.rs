@@ -3,13 +3,13 @@
 //! way are asked for one by one.
 use super::bind;
 use super::datagram_wants;
-use super::name::{Name, NetId, Role, Slot, Transport};
 use super::net_env;
 use super::object::{Sock, address_of};
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::base::limits::{EPHEMERAL_FIRST, EPHEMERAL_LAST};
 use crate::host::{Errno, clock, unix};
+use crate::protocol::name::{Name, NetId, Role, Slot, Transport};
 
 /// Ports tried before the whole list is looked at.
 const DRAWS: usize = 8;

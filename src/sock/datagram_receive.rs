@@ -4,10 +4,8 @@ use super::datagram::{self, late_error};
 use super::datagram_route;
 use super::error_receive;
 use super::groups;
-use super::name::{Name, NetId, Role};
 use super::net_env;
 use super::object::{Sock, role_of};
-use super::parcel::Note;
 use super::ping;
 use super::pktinfo::{self, KernelControl, Writer};
 use super::tag::Tag;
@@ -19,6 +17,8 @@ use crate::host::{
     unix,
     usermem::UserSlice,
 };
+use crate::protocol::datagram::ReceiveMeta;
+use crate::protocol::name::{Name, NetId, Role};
 
 /// What the caller needs besides the data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -160,7 +160,7 @@ fn judge(
     payload: Payload,
     received: Received,
     from: &unix::Address,
-    note: Option<&Note>,
+    note: Option<&ReceiveMeta>,
 ) -> Result<Outcome, Errno> {
     // The end that shutdown(2) makes for readers: nobody sent it.
     if received.len == 0 && from.as_abstract().is_none() {

@@ -1,7 +1,6 @@
 //! Where a datagram goes, and which names stand for that.
 use super::conflict;
 use super::groups;
-use super::name::{Name, NetId, Role, Slot, Transport, spread};
 use super::names;
 use super::net_env;
 use super::object::{Sock, canonical};
@@ -10,6 +9,7 @@ use crate::base::FourTuple;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, option};
 use crate::net::brief::{Destination, Outside};
+use crate::protocol::name::{Name, NetId, Role, Slot, Transport, spread};
 use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 /// Where a destination lies.

@@ -11,11 +11,9 @@ use super::datagram_bind;
 use super::datagram_route::{self, Route};
 use super::error_receive;
 use super::groups;
-use super::name::{Name, NetId, Role};
 use super::names;
 use super::net_env;
 use super::object::{Sock, address_of, canonical};
-use super::parcel::{How, Note, Parcel};
 use super::ping;
 use super::replace;
 use super::send_options::Asked;
@@ -31,6 +29,8 @@ use crate::host::{
     usermem::UserSlice,
 };
 use crate::net::brief::Outside;
+use crate::protocol::datagram::{ReceiveMeta, SendSettings, UdpSendHeader};
+use crate::protocol::name::{Name, NetId, Role};
 use core::time::Duration;
 
 /// UDP's payload in the longest IPv4 packet, bytes.
@@ -65,7 +65,8 @@ pub fn send(
     let len = payload.total()?;
     let asked = Asked::read(control)?;
     let flags = flags & libc::MSG_DONTWAIT;
-    let mut outgoing = Outgoing { payload, len, flags, source: asked.source, how: How::default() };
+    let mut outgoing =
+        Outgoing { payload, len, flags, source: asked.source, how: SendSettings::default() };
     if sock.has(Tag::ICMP) {
         return ping::send(sock, outgoing, &asked, to);
     }
@@ -100,7 +101,7 @@ pub(super) struct Outgoing {
     /// What the program wants to send from.
     pub source: Option<IpAddr>,
     /// How it is to leave.
-    pub how: How,
+    pub how: SendSettings,
 }
 
 impl Outgoing {
@@ -150,7 +151,7 @@ impl Outgoing {
         Ok(self.len)
     }
     /// To the engine, which is to send it as it says.
-    fn post_parcel(&self, fd: Raw, net: NetId, parcel: &Parcel) -> Result<usize, Errno> {
+    fn post_parcel(&self, fd: Raw, net: NetId, parcel: &UdpSendHeader) -> Result<usize, Errno> {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let (head, what) = (parcel.encode(), (self.payload, 0..self.len));
         let gateway = address_of(&Name { net, role: Role::Gateway });
@@ -212,7 +213,7 @@ pub(super) fn along(
         }
         Route::Wire(tuple) if !out.how.is_usual() => {
             check_path(sock, &out, tuple.remote)?;
-            let parcel = Parcel { transport: transport(sock), tuple, how: out.how };
+            let parcel = UdpSendHeader { transport: transport(sock), tuple, settings: out.how };
             patiently(sock, &out, tuple.remote, |out| out.post_parcel(sock.fd, net, &parcel))
         }
         Route::Local(remote) => patiently(sock, &out, remote, |out| {
@@ -225,7 +226,7 @@ pub(super) fn along(
             let role = Role::Proxy { transport, local: tuple.local, remote: tuple.remote };
             let name = address_of(&Name { net, role });
             patiently(sock, &out, tuple.remote, |out| {
-                with_proxy(net, transport, tuple, || out.post(sock.fd, Some(&name)))
+                with_proxy(transport, tuple, || out.post(sock.fd, Some(&name)))
             })
         }
         Route::Group(remote) => return to_group(sock, &out, remote),
@@ -280,9 +281,9 @@ fn check_path(sock: &Sock, out: &Outgoing, to: SocketAddr) -> Result<(), Errno> 
 }
 
 /// What a program on this machine is told of a datagram that leaves otherwise than usual.
-fn note_of(how: &How) -> Result<Option<Owned>, Errno> {
-    let note = Note { ttl: how.ttl.unwrap_or(64), tos: how.tos, ..Note::default() };
-    if note == Note::default() {
+fn note_of(how: &SendSettings) -> Result<Option<Owned>, Errno> {
+    let note = ReceiveMeta { ttl: how.ttl.unwrap_or(64), tos: how.tos, ..ReceiveMeta::default() };
+    if note == ReceiveMeta::default() {
         return Ok(None);
     }
     memory_file::create(&note.encode()).map(Some)

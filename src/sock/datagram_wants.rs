@@ -2,12 +2,11 @@
 //! again when that changes. Sockets that ask for nothing special tell nothing.
 use super::annex::{Annex, Key};
 use super::ask;
-use super::control::{Request, wants};
-use super::name::NetId;
 use super::net_env;
 use super::object::Sock;
 use super::pktinfo::UDP_GRO;
 use super::tag::Tag;
+use crate::protocol::request::{Request, interest};
 use libc::IPPROTO_UDP;
 
 /// `UDP_NO_CHECK6_RX`.
@@ -21,13 +20,14 @@ pub fn tell(sock: &Sock) {
     }
     if let Some(name) = sock.own_name() {
         // An engine that is not there now will not know; errors are then only lost.
-        let _ = ask::demand(NetId(brief.id), &Request::Wants(name, of(sock)));
+        let _ = ask::demand(&Request::Interest(name, of(sock)));
     }
 }
 
 /// Tells it if there is anything to tell.
 pub fn tell_if_special(sock: &Sock) {
-    if sock.has(Tag::RECVERR | Tag::RAW | Tag::RECV_OPTIONS) && of(sock) & !wants::CONNECTED != 0 {
+    if sock.has(Tag::RECVERR | Tag::RAW | Tag::RECV_OPTIONS) && of(sock) & !interest::CONNECTED != 0
+    {
         tell(sock);
     }
 }
@@ -37,10 +37,10 @@ fn of(sock: &Sock) -> u8 {
     let is_set = |name| Key::option(IPPROTO_UDP, name).and_then(|k| annex.int(k)) == Some(1);
     let mut bits = 0;
     let mut add = |yes: bool, bit: u8| bits |= if yes { bit } else { 0 };
-    add(sock.has(Tag::RECVERR), wants::ERRORS);
-    add(sock.has(Tag::CONNECTED), wants::CONNECTED);
-    add(sock.has(Tag::RAW), wants::ICMP);
-    add(is_set(UDP_GRO), wants::JOINED);
-    add(is_set(UDP_NO_CHECK6_RX), wants::UNCHECKED);
+    add(sock.has(Tag::RECVERR), interest::ERRORS);
+    add(sock.has(Tag::CONNECTED), interest::CONNECTED);
+    add(sock.has(Tag::RAW), interest::ICMP);
+    add(is_set(UDP_GRO), interest::JOINED);
+    add(is_set(UDP_NO_CHECK6_RX), interest::UNCHECKED);
     bits
 }

@@ -1,6 +1,5 @@
 //! Naming a stream that is about to connect: both ends, as the peer and `getsockname` will read
 //! them.
-use super::name::{Name, NetId, Role};
 use super::net_env;
 use super::object::{Sock, address_of};
 use super::replace;
@@ -8,6 +7,7 @@ use super::tag::Tag;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::limits::{EPHEMERAL_FIRST, EPHEMERAL_LAST};
 use crate::host::{Errno, clock, unix};
+use crate::protocol::name::{Name, NetId, Role};
 
 /// How many ports are drawn before `EADDRNOTAVAIL`.
 const DRAWS: usize = 256;

@@ -5,19 +5,14 @@
 //! socket, and for another one that it can be read: the next `recv` then fails with the error.
 use super::annex::{Annex, Key};
 use super::ask;
-use super::control::{Reply, Request};
 use super::datagram;
-use super::errno::from_byte;
-use super::error_queue::{Record, origin};
-use super::name::{NetId, Role};
 use super::names;
 use super::net_env;
 use super::object::{Sock, role_of, shown};
 use super::pktinfo::Writer;
 use super::sockaddr::encode;
 use super::tag::Tag;
-use crate::base::FourTuple;
-use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::base::addr::{IpAddr, SocketAddr};
 use crate::host::{
     Errno,
     fd::Raw,
@@ -25,6 +20,10 @@ use crate::host::{
     option, poll, unix,
     usermem::UserSlice,
 };
+use crate::protocol::errno::from_byte;
+use crate::protocol::error_record::{ErrorRecord, Quote, origin};
+use crate::protocol::name::Role;
+use crate::protocol::request::{Reply, Request, unconnected};
 
 /// Words of the annex that errors may take: a few of them.
 const WORDS_MAX: usize = 96;
@@ -80,7 +79,7 @@ fn drop_alarms(sock: &Sock) {
 }
 
 /// `struct sock_extended_err`, and behind it the address of who reported the error.
-fn extended(sock: &Sock, record: &Record) -> Vec<u8> {
+fn extended(sock: &Sock, record: &ErrorRecord) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(44);
     bytes.extend_from_slice(&u32::from(record.errno).to_ne_bytes());
     bytes.extend_from_slice(&[record.origin, record.kind, record.code, 0]);
@@ -111,7 +110,7 @@ fn copy(payload: Payload, bytes: &[u8]) -> Result<usize, Errno> {
 }
 
 /// The oldest error in the annex, and whether there are more.
-fn take_local(sock: &mut Sock) -> Result<Option<(Record, bool)>, Errno> {
+fn take_local(sock: &mut Sock) -> Result<Option<(ErrorRecord, bool)>, Errno> {
     if !sock.has(Tag::ANNEX) {
         return Ok(None);
     }
@@ -126,7 +125,7 @@ fn take_local(sock: &mut Sock) -> Result<Option<(Record, bool)>, Errno> {
         annex.set(Key::ERRORS, &rest)?;
     }
     annex.store(sock)?;
-    let record = Record::decode(bytes.get(..len).unwrap_or(&bytes));
+    let record = ErrorRecord::decode(bytes.get(..len).unwrap_or(&bytes));
     Ok(record.map(|record| (record, !rest.is_empty())))
 }
 
@@ -146,7 +145,7 @@ pub fn nobody_there(sock: &mut Sock, to: SocketAddr, payload: Payload) -> Result
         IpAddr::V4(_) => (origin::ICMP, 3, 3),
         IpAddr::V6(_) => (origin::ICMP6, 1, 4),
     };
-    let record = Record {
+    let record = ErrorRecord {
         errno: libc::ECONNREFUSED as u8,
         origin,
         kind,
@@ -154,14 +153,14 @@ pub fn nobody_there(sock: &mut Sock, to: SocketAddr, payload: Payload) -> Result
         info: 0,
         to,
         offender: Some(to.ip()),
-        quote: quote[..len].to_vec(),
+        quote: Quote::of(&quote[..len]),
     };
     push_local(sock, &record)
 }
 
 /// Keeps the error of a datagram that the path does not take and that must not be cut.
 pub fn too_long(sock: &mut Sock, to: SocketAddr, mtu: u16) -> Result<(), Errno> {
-    let record = Record {
+    let record = ErrorRecord {
         errno: libc::EMSGSIZE as u8,
         origin: origin::LOCAL,
         kind: 0,
@@ -169,13 +168,13 @@ pub fn too_long(sock: &mut Sock, to: SocketAddr, mtu: u16) -> Result<(), Errno> 
         info: u32::from(mtu),
         to,
         offender: None,
-        quote: Vec::new(),
+        quote: Quote::of(&[]),
     };
     push_local(sock, &record)
 }
 
 /// Keeps an error in the annex; when there is no room any more, it is lost.
-pub fn push_local(sock: &mut Sock, record: &Record) -> Result<(), Errno> {
+pub fn push_local(sock: &mut Sock, record: &ErrorRecord) -> Result<(), Errno> {
     let bytes = record.encode();
     let mut annex = Annex::of(sock);
     let mut words = annex.get(Key::ERRORS).unwrap_or_default().to_vec();
@@ -202,16 +201,17 @@ pub fn show_again(sock: &Sock) {
 }
 
 /// The engine's oldest error for this socket, and whether there are more.
-fn take_remote(sock: &Sock) -> Option<(Record, bool)> {
+fn take_remote(sock: &Sock) -> Option<(ErrorRecord, bool)> {
     let brief = net_env::current();
     if !brief.has_engine() {
         return None;
     }
     let name = sock.own_name()?;
-    match ask::ask(NetId(brief.id), &Request::ErrorQueue(name))? {
+    let mut room = [0; Reply::HEAD + 1 + ErrorRecord::MAX];
+    match ask::ask(&Request::ErrorQueue(name), &mut room).ok()? {
         Reply::Info(bytes) => {
             let (more, record) = bytes.split_first()?;
-            Some((Record::decode(record)?, *more != 0))
+            Some((ErrorRecord::decode(record)?, *more != 0))
         }
         _ => None,
     }
@@ -219,21 +219,8 @@ fn take_remote(sock: &Sock) -> Option<(Record, bool)> {
 
 /// The pending error of a socket that is not connected, once.
 pub fn soft_error(sock: &Sock) -> Option<Errno> {
-    let net = NetId(net_env::current().id);
     let tuple = unconnected(names::bound_name(sock));
-    match ask::ask(net, &Request::UdpError(tuple))? {
-        Reply::Errno(byte) => from_byte(byte),
-        _ => None,
-    }
-}
-
-/// Under which pair the engine keeps the pending error of a socket that is not connected.
-pub fn unconnected(local: SocketAddr) -> FourTuple {
-    let any: IpAddr = match local {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    FourTuple { local, remote: SocketAddr::new(any, 0) }
+    from_byte(ask::errno_of(&Request::UdpError(tuple)).ok()?)
 }
 
 /// A datagram of `sock` found nobody on this machine: the error that the program asked for. A

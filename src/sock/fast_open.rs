@@ -6,9 +6,6 @@
 use super::ask;
 use super::connect;
 use super::connect_wire;
-use super::control::{ConnectRequest, Reply, Request};
-use super::errno;
-use super::name::NetId;
 use super::net_env;
 use super::object::Sock;
 use super::stream;
@@ -16,6 +13,10 @@ use super::tag::Tag;
 use crate::base::FourTuple;
 use crate::base::addr::{Ipv4Addr, SocketAddr};
 use crate::host::{Errno, fd, fd::Raw, message::Payload, usermem::UserSlice};
+use crate::protocol::connect::ConnectRequest;
+use crate::protocol::errno;
+use crate::protocol::option::OptionList;
+use crate::protocol::request::{Reply, Request};
 
 /// Data that may go with the SYN.
 pub struct First<'a> {
@@ -37,9 +38,10 @@ pub fn is_allowed() -> bool {
     }
     // Of no connection in particular.
     let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-    let question = Request::FastOpenRoom(FourTuple { local: nobody, remote: nobody }, Vec::new());
+    let question =
+        Request::FastOpenRoom(FourTuple { local: nobody, remote: nobody }, OptionList::new());
     let refusal = Reply::Errno(errno::to_byte(Errno::OPNOTSUPP));
-    ask::ask(NetId(brief.id), &question) != Some(refusal)
+    ask::ask(&question, &mut [0; ask::NUMBER]) != Ok(refusal)
 }
 
 /// sendto(2) and sendmsg(2) with `MSG_FASTOPEN` on a stream, or any of their kin on one whose

@@ -6,14 +6,14 @@
 //! it looks whether he is in the group. The annex says which groups a socket is in.
 use super::annex::{Annex, Key};
 use super::ask;
-use super::control::{Membership, Request};
-use super::name::{Name, NetId, Role, Slot, Transport};
 use super::net_env;
 use super::object::{Sock, address_of};
 use super::sockaddr::{self, Given};
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, clock, fd, message::Payload, unix, usermem::UserSlice};
+use crate::protocol::name::{Name, NetId, Role, Slot, Transport};
+use crate::protocol::request::{Membership, Request};
 use libc::{IPPROTO_IP, IPPROTO_IPV6};
 
 /// `MCAST_JOIN_GROUP`, `MCAST_LEAVE_GROUP`.
@@ -67,7 +67,7 @@ fn change(
     let known = groups.iter().position(|group| *group == wanted.group);
     if brief.has_engine() {
         wanted.inode = fd::inode(sock.fd)?;
-        ask::demand(NetId(brief.id), &Request::Membership(join, wanted))?;
+        ask::demand(&Request::Membership(join, wanted))?;
     } else {
         match (join, known) {
             (true, Some(_)) => return Err(Errno::ADDRINUSE),

@@ -2,14 +2,12 @@
 //! read no longer waits for it (Linux `tcp_recvmsg`). A unix socket takes nothing more; so the
 //! engine keeps what comes on a wire connection, within its window, and is asked for it.
 use super::ask;
-use super::control::{PACKET_MAX, Reply, Request};
-use super::name::NetId;
 use super::names;
-use super::net_env;
 use super::object::Sock;
 use super::tag::Tag;
 use crate::base::FourTuple;
 use crate::host::{Errno, message::Payload};
+use crate::protocol::request::{PACKET_MAX, Reply, Request};
 
 /// What a read is given for which the kernel's socket has nothing: how many bytes.
 pub fn receive(sock: &Sock, payload: Payload, flags: i32) -> Result<usize, Errno> {
@@ -19,9 +17,11 @@ pub fn receive(sock: &Sock, payload: Payload, flags: i32) -> Result<usize, Errno
     let (Ok(local), Ok(remote)) = (names::local(sock), names::remote(sock)) else { return Ok(0) };
     // One byte of the packet says what it is.
     let most = payload.total()?.min(PACKET_MAX - 1) as u32;
-    let request = Request::Late(FourTuple { local, remote }, most, flags & libc::MSG_PEEK != 0);
-    match ask::ask(NetId(net_env::current().id), &request) {
-        Some(Reply::Info(bytes)) => scatter(payload, &bytes),
+    let request =
+        Request::ReadAfterShutdown(FourTuple { local, remote }, most, flags & libc::MSG_PEEK != 0);
+    let mut room = vec![0; PACKET_MAX];
+    match ask::ask(&request, &mut room) {
+        Ok(Reply::Info(bytes)) => scatter(payload, bytes),
         _ => Ok(0),
     }
 }

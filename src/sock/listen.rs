@@ -3,9 +3,7 @@ use super::annex;
 use super::ask;
 use super::bind;
 use super::class::{self, Class};
-use super::control::{Request, may_join};
 use super::fast_open_key;
-use super::name::{NetId, Role};
 use super::net_env;
 use super::object::{Sock, role_of};
 use super::options;
@@ -13,7 +11,10 @@ use super::replace;
 use super::tag::Tag;
 use crate::base::addr::SocketAddr;
 use crate::host::{Errno, fd::Owned, unix};
+use crate::net::brief::may_join;
 use crate::net::brief::{Brief, Loopback, Users};
+use crate::protocol::name::Role;
+use crate::protocol::request::Request;
 
 /// The kernel's TCP lets a connect that finds the backlog full try again for minutes; a unix socket
 /// refuses it at once if it is non-blocking. So backlogs are never tiny.
@@ -50,7 +51,7 @@ fn tell_engine(sock: &Sock, backlog: Option<u32>) {
     }
     if let Some(Role::Listener { local, dual, .. }) = sock.own_name().map(|n| n.role) {
         let (options, keys) = (options::wire_options(sock), fast_open_key::of(sock));
-        ask::ask(NetId(brief.id), &Request::Listen { local, dual, backlog, options, keys });
+        let _ = ask::demand(&Request::Listen { local, dual, backlog, options, keys });
     }
 }
 

@@ -1,11 +1,11 @@
 //! getsockname(2) and getpeername(2): read off the kernel's names.
 use super::connect_wire;
 use super::datagram;
-use super::name::Role;
 use super::object::Sock;
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, poll};
+use crate::protocol::name::Role;
 
 /// getsockname(2), as the program is to see it.
 pub fn socket_name(sock: &Sock) -> Result<SocketAddr, Errno> {

@@ -1,8 +1,8 @@
 //! A descriptor that is known to be a socket object.
-use super::name::{Name, NameBuf, Role};
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::host::{Errno, fd::Raw, option, unix};
+use crate::protocol::name::{Name, NameBuf, Role};
 
 /// A socket object: the program's descriptor and its tag as last read from the kernel.
 #[derive(Clone, Copy, Debug)]

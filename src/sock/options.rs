@@ -10,16 +10,13 @@
 use super::annex::{Annex, Key};
 use super::ask;
 use super::connect_wire;
-use super::control::{OptionKind, Reply, Request, WireOption};
 use super::datagram;
 use super::datagram_options;
 use super::fast_open;
 use super::fast_open_key;
 use super::groups;
 use super::listen;
-use super::name::NetId;
 use super::names;
-use super::net_env;
 use super::object::Sock;
 use super::options_rate::{congestion_name, get_pacing_rate, set_congestion, set_pacing_rate};
 use super::options_table::{self, IntOption, Rule};
@@ -29,6 +26,8 @@ use super::tag::Tag;
 use super::tcp_info;
 use crate::base::FourTuple;
 use crate::host::{Errno, option, usermem::UserSlice};
+use crate::protocol::option::{OptionKind, OptionList, WireOption};
+use crate::protocol::request::Request;
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
 
 /// Names that `libc` lacks.
@@ -247,11 +246,7 @@ pub fn keep(sock: &mut Sock, level: i32, name: i32, words: &[u32]) -> Result<(),
 
 /// Asks the engine for the present value of something of a wire connection.
 pub fn ask_engine(sock: &Sock, kind: OptionKind) -> Option<u32> {
-    let net = NetId(net_env::current().id);
-    match ask::ask(net, &Request::GetOption(tuple(sock).ok()?, kind))? {
-        Reply::Value(value) => Some(value),
-        _ => None,
-    }
+    ask::value_of(&Request::GetOption(tuple(sock).ok()?, kind)).ok()?
 }
 
 /// What `SO_SNDBUF` is to show where `TCP_NOTSENT_LOWAT` has made it smaller. (That option only
@@ -295,8 +290,8 @@ fn tuple(sock: &Sock) -> Result<FourTuple, Errno> {
 }
 
 /// Options that were set before connect and that the engine must know.
-pub fn wire_options(sock: &Sock) -> Vec<WireOption> {
-    let mut list = Vec::new();
+pub fn wire_options(sock: &Sock) -> OptionList {
+    let mut list = OptionList::new();
     let mut add = |kind, value| list.push(WireOption { kind, value });
     if sock.has(Tag::NODELAY) {
         add(OptionKind::NoDelay, 1);
@@ -339,7 +334,7 @@ pub fn wire_options(sock: &Sock) -> Vec<WireOption> {
 
 /// What an accepted wire connection has from its listener, told to the engine.
 pub fn tell_inherited(sock: &mut Sock) {
-    for WireOption { kind, value } in wire_options(sock) {
+    for WireOption { kind, value } in wire_options(sock).iter().copied() {
         let _ = tell_engine(sock, kind, value);
     }
     apply_lowat(sock);

@@ -1,11 +1,11 @@
 //! Options about how fast a connection sends: `SO_MAX_PACING_RATE` and `TCP_CONGESTION`.
 use super::annex::{Annex, Key};
-use super::control::OptionKind;
 use super::net_env;
 use super::object::Sock;
 use super::options::{annex_int, keep, tell_engine};
 use crate::base::congestion;
 use crate::host::{Errno, usermem::UserSlice};
+use crate::protocol::option::OptionKind;
 use libc::{IPPROTO_TCP, SOL_SOCKET};
 
 /// `TCP_CA_NAME_MAX`.

@@ -3,9 +3,9 @@
 //!
 //! An option that is here and has no effect is named in docs/COMPATIBILITY.md; what is not here is
 //! `ENOPROTOOPT`.
-use super::control::OptionKind;
 use super::pktinfo::{IP_ORIGDSTADDR, IPV6_2292HOPLIMIT, IPV6_ORIGDSTADDR};
 use crate::host::Errno;
+use crate::protocol::option::OptionKind;
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP};
 
 /// On which sockets there is an option.

@@ -7,7 +7,6 @@ use super::annex::{Annex, Key};
 use super::datagram;
 use super::datagram_route::{self, Route};
 use super::datagram_send::{self, Outgoing};
-use super::name::{Name, NetId, Role, Transport};
 use super::names;
 use super::net_env;
 use super::object::{Sock, address_of};
@@ -20,6 +19,7 @@ use crate::host::{
     unix,
     usermem::UserSlice,
 };
+use crate::protocol::name::{Name, NetId, Role, Transport};
 
 /// Length of an ICMP header.
 const HEADER: usize = 8;

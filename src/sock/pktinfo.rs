@@ -2,13 +2,13 @@
 //! the received TTL and TOS.
 use super::annex::{Annex, Key};
 use super::datagram_receive::destination;
-use super::name::Role;
 use super::object::{Sock, shown};
-use super::parcel::Note;
 use super::sockaddr::encode;
 use super::tag::Tag;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::host::{Errno, fd, memory_file, message::Received, usermem::UserSlice};
+use crate::protocol::datagram::ReceiveMeta;
+use crate::protocol::name::Role;
 
 /// `sizeof(struct cmsghdr)`, and the alignment of what follows.
 const HEAD: usize = core::mem::size_of::<libc::cmsghdr>();
@@ -47,7 +47,7 @@ impl KernelControl {
     }
     /// Passes on what is for the program (timestamps and the like), and reads the note that came
     /// along. Descriptors stay here, and are closed.
-    pub fn pass_on(&self, len: usize, writer: &mut Writer) -> Result<Option<Note>, Errno> {
+    pub fn pass_on(&self, len: usize, writer: &mut Writer) -> Result<Option<ReceiveMeta>, Errno> {
         let mut note = None;
         let mut rest = self.0.get(..len).unwrap_or(&self.0);
         while let Some(head) = rest.first_chunk::<HEAD>() {
@@ -70,10 +70,10 @@ impl KernelControl {
     }
 }
 
-fn read_note(file: fd::Raw) -> Option<Note> {
-    let mut bytes = [0; Note::MAX];
+fn read_note(file: fd::Raw) -> Option<ReceiveMeta> {
+    let mut bytes = [0; ReceiveMeta::MAX];
     let len = memory_file::read(file, &mut bytes).ok()?;
-    Note::decode(bytes.get(..len)?)
+    ReceiveMeta::decode(bytes.get(..len)?)
 }
 
 /// Adds the control messages that the program asked for, in Linux' order (ip_cmsg_recv_offset,
@@ -82,7 +82,7 @@ pub fn append(
     sock: &Sock,
     sender: SocketAddr,
     role: Option<Role>,
-    note: &Note,
+    note: &ReceiveMeta,
     writer: &mut Writer,
 ) -> Result<(), Errno> {
     let annex = Annex::of(sock);
@@ -105,7 +105,7 @@ pub fn append(
 fn append_v4(
     sock: &Sock,
     to: core::net::Ipv4Addr,
-    note: &Note,
+    note: &ReceiveMeta,
     writer: &mut Writer,
     asked: &impl Fn(i32, i32) -> bool,
 ) -> Result<(), Errno> {
@@ -134,7 +134,7 @@ fn append_v4(
 fn append_v6(
     sock: &Sock,
     to: IpAddr,
-    note: &Note,
+    note: &ReceiveMeta,
     writer: &mut Writer,
     asked: &impl Fn(i32, i32) -> bool,
 ) -> Result<(), Errno> {

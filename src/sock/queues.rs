@@ -2,11 +2,11 @@
 //!
 //! Of a wire connection the engine holds the larger part. What a local peer has not read yet lies
 //! in its socket, as it would have been acknowledged over TCP's loopback.
-use super::control::OptionKind;
 use super::object::Sock;
 use super::options;
 use super::tag::Tag;
 use crate::host::{Errno, option, unix, usermem::UserSlice};
+use crate::protocol::option::OptionKind;
 
 /// Words of `SO_MEMINFO` (linux/sock_diag.h).
 const WORDS: usize = 9;

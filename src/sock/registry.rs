@@ -1,7 +1,7 @@
 //! The kernel's list of names, asked about one bind.
 use super::conflict::{Bound, Survey};
-use super::name::{NetId, Transport};
 use crate::host::unix_diag::{self, CLOSED, ESTABLISHED, LISTENING};
+use crate::protocol::name::{NetId, Transport};
 
 /// Looks at everything that is bound in `net` with `wanted` in mind. If the kernel's list cannot be
 /// read, nothing is seen, and only equal names will exclude each other.

@@ -2,11 +2,11 @@
 use super::annex::{Annex, Key};
 use super::groups::MULTICAST_INDEX;
 use super::object::Sock;
-use super::parcel::How;
 use super::pktinfo::{self, IPV6_2292HOPLIMIT};
 use super::tag::Tag;
 use crate::base::addr::IpAddr;
 use crate::host::{Errno, usermem::UserSlice};
+use crate::protocol::datagram::SendSettings;
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP};
 
 /// `UDP_SEGMENT`.
@@ -93,9 +93,9 @@ impl Asked {
     }
 
     /// How a datagram for `to` leaves: what was given goes before what the socket has.
-    pub fn how(&self, sock: &Sock, to: IpAddr) -> How {
+    pub fn how(&self, sock: &Sock, to: IpAddr) -> SendSettings {
         let mut how =
-            if sock.has(Tag::SEND_OPTIONS) { of_socket(sock, to) } else { How::default() };
+            if sock.has(Tag::SEND_OPTIONS) { of_socket(sock, to) } else { SendSettings::default() };
         how.ttl = self.given.ttl.or(how.ttl);
         how.tos = self.given.tos.unwrap_or(how.tos);
         how.segment = self.given.segment.unwrap_or(how.segment);
@@ -133,7 +133,7 @@ fn unless_unspecified(ip: IpAddr) -> Option<IpAddr> {
     (!ip.is_unspecified()).then_some(ip)
 }
 
-fn of_socket(sock: &Sock, to: IpAddr) -> How {
+fn of_socket(sock: &Sock, to: IpAddr) -> SendSettings {
     let annex = Annex::of(sock);
     let option = |level, name| Key::option(level, name).and_then(|key| annex.int(key));
     let v4 = to.to_canonical().is_ipv4();
@@ -165,7 +165,7 @@ fn of_socket(sock: &Sock, to: IpAddr) -> How {
         no_loop = option(level, looped) == Some(0);
         interface = byte(option(level, index)).unwrap_or(0);
     }
-    How {
+    SendSettings {
         no_loop,
         interface,
         ttl: byte(option(level, ttl)).filter(|t| *t != usual),

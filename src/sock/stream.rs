@@ -1,7 +1,6 @@
 //! Sending and receiving on streams. The kernel does it; here is what to make of an answer that
 //! TCP would not have given.
 use super::class::{self, Class};
-use super::control::OptionKind;
 use super::late;
 use super::marks;
 use super::object::Sock;
@@ -15,6 +14,7 @@ use crate::host::{
     poll, signal,
     usermem::UserSlice,
 };
+use crate::protocol::option::OptionKind;
 
 /// Data that `MSG_TRUNC` throws away, bytes at a time.
 const DISCARD: usize = 16 * 1024;

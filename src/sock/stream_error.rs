@@ -1,15 +1,13 @@
 //! Errors of streams: what `SO_ERROR`, `read` and `write` report, each once.
-use super::ask;
+use super::ask::{self, AskError};
 use super::connect_wire;
-use super::control::{Reply, Request};
-use super::errno::from_byte;
-use super::name::NetId;
 use super::names;
-use super::net_env;
 use super::object::Sock;
 use super::tag::Tag;
 use crate::base::FourTuple;
 use crate::host::{Errno, option, poll};
+use crate::protocol::errno::from_byte;
+use crate::protocol::request::Request;
 
 /// The pending error, which is then no longer pending: that of a connect that failed, the engine's
 /// reason why a wire connection ended, or the kernel's. 0: none.
@@ -50,14 +48,16 @@ pub fn end_reason(sock: &mut Sock, kernel_error: bool) -> Option<Errno> {
         return None;
     }
     let tuple = wire_tuple(sock)?;
-    let answer = ask::ask(NetId(net_env::current().id), &Request::EndReason(tuple));
+    let answer = ask::errno_of(&Request::EndReason(tuple));
     take_kernel(sock);
     let reason = match answer {
-        Some(Reply::Errno(0)) if sock.has(Tag::WRITE_SHUT) => None, // both sides had closed
-        Some(Reply::Errno(byte)) => Some(from_byte(byte).unwrap_or(Errno::CONNRESET)),
+        Ok(0) if sock.has(Tag::WRITE_SHUT) => None, // both sides had closed
+        Ok(byte) => Some(from_byte(byte).unwrap_or(Errno::CONNRESET)),
         // The engine hangs up in good order only when both directions have ended. Otherwise it has
         // died, and what it had not passed on is lost: that must not look like the end.
-        _ => Some(Errno::CONNRESET),
+        Err(AskError::NoEngine) => Some(Errno::CONNRESET),
+        // The kernel's word for it stands.
+        Err(_) => return kernel_error.then_some(Errno::CONNRESET),
     };
     let ended = match reason {
         Some(_) if sock.has(Tag::CONNECTING) => sock.tag.with(Tag::FAILED),

@@ -1,17 +1,15 @@
 //! `TCP_INFO`. Of a wire connection the engine tells; of a local one, whose bytes never become
 //! segments, the fields say what TCP over loopback would: no loss, no wait.
 use super::ask;
-use super::control::{Reply, Request};
-use super::name::NetId;
 use super::names;
-use super::net_env;
 use super::object::Sock;
 use super::tag::Tag;
 use crate::base::FourTuple;
 use crate::host::{Errno, option, poll, usermem::UserSlice};
+use crate::protocol::request::{Reply, Request};
 
 /// Size of Linux 6.18's `struct tcp_info`, bytes.
-const SIZE: usize = 280;
+pub const SIZE: usize = 280;
 /// The largest segment of `lo` (65536 less 40 bytes of headers, 12 of options), and what Linux
 /// takes for a segment of its receiver there.
 const SEGMENT: u32 = 65_483;
@@ -60,8 +58,9 @@ fn ask_engine(sock: &Sock, request: fn(FourTuple) -> Request) -> Option<Vec<u8>>
         return None;
     }
     let tuple = FourTuple { local: names::local(sock).ok()?, remote: names::remote(sock).ok()? };
-    match ask::ask(NetId(net_env::current().id), &request(tuple))? {
-        Reply::Info(bytes) => Some(bytes),
+    let mut room = [0; Reply::HEAD + SIZE];
+    match ask::ask(&request(tuple), &mut room).ok()? {
+        Reply::Info(bytes) => Some(bytes.to_vec()),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 use understudy::base::addr::SocketAddr;
-use understudy::sock::name::{Name, Role};
+use understudy::protocol::name::{Name, Role};
 
 /// Whose sockets the programs of a host use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,8 +5,9 @@ use rustix::io::Errno;
 use understudy::base::{FourTuple, NetError};
 use understudy::engine::EngineError;
 use understudy::link::memory::{MemoryConfig, pair};
-use understudy::sock::control::{OptionKind, Reply, Request, WireOption};
-use understudy::sock::name::{Role, Slot};
+use understudy::protocol::name::{Role, Slot};
+use understudy::protocol::option::{OptionKind, WireOption};
+use understudy::protocol::request::{Reply, Request};
 
 #[test]
 fn a_program_connects_and_is_writable_only_then() {
@@ -65,7 +66,7 @@ fn nonsense_at_the_gateway_is_turned_away() {
         vec![WireOption { kind: OptionKind::Tos, value: 8 }; 200],
     );
     rig.peer.until("a head that is too long", |_| ready(&fd, PollFlags::HUP));
-    assert_eq!(rig.ask(&Request::Brief), Reply::Text(rig.brief.to_string()));
+    assert_eq!(rig.ask(&Request::Brief), Reply::Text(&rig.brief.to_string()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Bytes: many of them, both ways at once, with back pressure.
 use super::rig::*;
 use rustix::event::PollFlags;
-use understudy::sock::name::Slot;
+use understudy::protocol::name::Slot;
 
 #[test]
 fn megabytes_both_ways_at_once() {

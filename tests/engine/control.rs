@@ -9,8 +9,10 @@ use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use understudy::base::FourTuple;
-use understudy::sock::control::{OptionKind, Reply, Request, WireOption};
-use understudy::sock::name::Transport;
+use understudy::protocol::name::Transport;
+use understudy::protocol::option::OptionList;
+use understudy::protocol::option::{OptionKind, WireOption};
+use understudy::protocol::request::{Reply, Request};
 
 #[test]
 fn what_is_not_there_is_an_errno() {
@@ -21,12 +23,12 @@ fn what_is_not_there_is_an_errno() {
     assert_eq!(rig.ask(&Request::SetOption(tuple, option)), Reply::Errno(107));
     assert_eq!(rig.ask(&Request::EndReason(tuple)), Reply::Errno(0));
     assert_eq!(rig.ask(&Request::UdpError(tuple)), Reply::Errno(0));
-    assert_eq!(rig.ask(&Request::UdpProxy(Transport::Udp, tuple.reversed())), Reply::Errno(99));
+    assert_eq!(rig.ask(&Request::PeerSocket(Transport::Udp, tuple.reversed())), Reply::Errno(99));
     let elsewhere = Request::Listen {
         local: at("10.8.8.8", 80),
         dual: false,
         backlog: Some(1),
-        options: Vec::new(),
+        options: OptionList::new(),
         keys: None,
     };
     // Who may bind where is decided in the program (`IP_FREEBIND`).
@@ -87,7 +89,7 @@ fn nonsense_and_crowds_are_hung_up_on() {
     wait(&fd, PollFlags::HUP);
     // Callers that say nothing: the oldest make room.
     let crowd: Vec<_> = (0..400).map(|_| rig.control()).collect();
-    assert_eq!(rig.ask(&Request::Brief), Reply::Text(rig.brief.to_string()));
+    assert_eq!(rig.ask(&Request::Brief), Reply::Text(&rig.brief.to_string()));
     wait(&crowd[0], PollFlags::HUP);
     // One that asks and never listens.
     let deaf = rig.control();
@@ -97,7 +99,7 @@ fn nonsense_and_crowds_are_hung_up_on() {
             break;
         }
     }
-    assert_eq!(rig.ask(&Request::Brief), Reply::Text(rig.brief.to_string()));
+    assert_eq!(rig.ask(&Request::Brief), Reply::Text(&rig.brief.to_string()));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketAddrUnix, SocketType};
 use std::os::fd::OwnedFd;
 use understudy::base::FourTuple;
-use understudy::sock::control::{Reply, Request};
-use understudy::sock::name::{Role, Slot, Transport};
+use understudy::protocol::name::{Role, Slot, Transport};
+use understudy::protocol::request::{Reply, Request};
 
 fn bound(rig: &Rig, port: u16, slot: Slot) -> OwnedFd {
     let fd = rig.socket(SocketType::DGRAM);
@@ -35,7 +35,7 @@ fn a_question_and_its_answer() {
     let flags = SendFlags::NOSIGNAL;
     let sent = rustix::net::sendto(&fd, b"?", flags, &rig.name(role));
     assert_eq!(sent, Err(Errno::CONNREFUSED));
-    assert_eq!(rig.ask(&Request::UdpProxy(Transport::Udp, tuple)), Reply::Errno(0));
+    assert_eq!(rig.ask(&Request::PeerSocket(Transport::Udp, tuple)), Reply::Errno(0));
     rustix::net::sendto(&fd, b"question", flags, &rig.name(role)).unwrap();
     rig.peer.until("the question", |peer| !peer.datagrams.is_empty());
     let question = rig.peer.datagrams.remove(0);
@@ -103,7 +103,7 @@ fn an_icmp_error_reaches_the_connected_socket() {
     let mut rig = Rig::new();
     let fd = bound(&rig, 50_000, Slot::Exclusive);
     let (tuple, role) = proxy(50_000, 9);
-    assert_eq!(rig.ask(&Request::UdpProxy(Transport::Udp, tuple)), Reply::Errno(0));
+    assert_eq!(rig.ask(&Request::PeerSocket(Transport::Udp, tuple)), Reply::Errno(0));
     rustix::net::connect(&fd, &rig.name(role)).unwrap();
     rustix::net::send(&fd, b"anybody?", SendFlags::NOSIGNAL).unwrap();
     rig.peer.until("the datagram", |peer| !peer.datagrams.is_empty());
@@ -126,7 +126,7 @@ fn a_program_may_queue_more_than_the_kernel_lets_strangers() {
     let first = bound(&rig, 50_000, Slot::Exclusive);
     let (tuple, role) = proxy(50_000, 9);
     let name = rig.name(role);
-    assert_eq!(rig.ask(&Request::UdpProxy(Transport::Udp, tuple)), Reply::Errno(0));
+    assert_eq!(rig.ask(&Request::PeerSocket(Transport::Udp, tuple)), Reply::Errno(0));
     let send =
         |fd: &OwnedFd, n: u8| rustix::net::sendto(fd, &[n], SendFlags::NOSIGNAL, &name).map(|_| ());
     send(&first, 0).unwrap();
@@ -141,7 +141,7 @@ fn a_program_may_queue_more_than_the_kernel_lets_strangers() {
     drop(first);
     let second = bound(&rig, 50_000, Slot::Exclusive);
     assert_eq!(send(&second, 1), Err(Errno::PERM));
-    assert_eq!(rig.ask(&Request::UdpProxy(Transport::Udp, tuple)), Reply::Errno(0));
+    assert_eq!(rig.ask(&Request::PeerSocket(Transport::Udp, tuple)), Reply::Errno(0));
     send(&second, 2).unwrap();
     rig.peer.until("its datagram", |peer| peer.datagrams.len() == 1);
     // And the other way.

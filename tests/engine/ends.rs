@@ -4,8 +4,9 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 use understudy::base::{FourTuple, NetError};
-use understudy::sock::control::{OptionKind, Reply, Request, WireOption};
-use understudy::sock::name::Slot;
+use understudy::protocol::name::Slot;
+use understudy::protocol::option::{OptionKind, WireOption};
+use understudy::protocol::request::{Reply, Request};
 
 #[test]
 fn the_program_half_closes_and_the_answer_still_comes() {
@@ -119,7 +120,8 @@ fn what_comes_after_shut_rd_can_be_asked_for() {
     let (fd, conn) = rig.connected(50_000);
     let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
     rustix::net::shutdown(&fd, Shutdown::Read).unwrap();
-    let late = |rig: &Rig, most, peek| match rig.ask(&Request::Late(tuple, most, peek)) {
+    let late = |rig: &Rig, most, peek| match rig.ask(&Request::ReadAfterShutdown(tuple, most, peek))
+    {
         Reply::Info(bytes) => bytes,
         other => panic!("{other:?}"),
     };

@@ -13,8 +13,10 @@ use understudy::link::Link;
 use understudy::link::capture::Capture;
 use understudy::link::memory::{MemoryConfig, MemoryLink, pair};
 use understudy::net::brief::{Brief, BriefRoute, Users};
-use understudy::sock::control::{ConnectRequest, Reply, Request, WireOption};
-use understudy::sock::name::{Name, NetId, Role, Slot};
+use understudy::protocol::connect::ConnectRequest;
+use understudy::protocol::name::{Name, NetId, Role, Slot};
+use understudy::protocol::option::WireOption;
+use understudy::protocol::request::{Reply, Request};
 use understudy::stack::tcp::{FastOpenBits, TcpConfig, TcpOptions};
 use understudy::stack::{ConnId, Event, IfIndex, InterfaceConfig, Stack, StackConfig, TxFrame};
 
@@ -155,8 +157,10 @@ impl Rig {
         rustix::net::connect(&fd, &self.name(Role::Gateway)).unwrap();
         let buffer = rustix::net::sockopt::socket_send_buffer_size(&fd).unwrap();
         let length = buffer as u32 / 4 + 1;
-        let request = ConnectRequest { length, tuple, options, data: Vec::new() };
-        let bytes = request.encode();
+        let options = options.into_iter().collect();
+        let request = ConnectRequest { length, tuple, options, data: &[] };
+        let mut bytes = request.head().to_vec();
+        bytes.resize(length as usize, 0);
         let sent = rustix::net::send(&fd, &bytes, rustix::net::SendFlags::NOSIGNAL).unwrap();
         assert_eq!(sent, bytes.len());
         fd
@@ -190,6 +194,7 @@ impl Rig {
         rustix::net::bind(&fd, &self.name(role)).unwrap();
         rustix::net::listen(&fd, backlog).unwrap();
         let backlog = Some(backlog as u32);
+        let options = options.into_iter().collect();
         let request = Request::Listen { local, dual: false, backlog, options, keys: None };
         assert_eq!(self.ask(&request), Reply::Errno(0));
         fd
@@ -206,7 +211,7 @@ impl Rig {
         rustix::net::accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC).unwrap()
     }
 
-    pub fn ask(&self, request: &Request) -> Reply {
+    pub fn ask(&self, request: &Request) -> Reply<'static> {
         let fd = self.control();
         rustix::net::send(&fd, &request.encode(), rustix::net::SendFlags::NOSIGNAL).unwrap();
         self.answer(&fd)
@@ -218,12 +223,14 @@ impl Rig {
         fd
     }
 
-    pub fn answer(&self, fd: &OwnedFd) -> Reply {
+    /// The next reply; its bytes stay for the rest of the test.
+    pub fn answer(&self, fd: &OwnedFd) -> Reply<'static> {
         wait(fd, PollFlags::IN);
-        let mut bytes = vec![0; understudy::sock::control::PACKET_MAX];
+        let mut bytes = vec![0; understudy::protocol::request::PACKET_MAX];
         let (n, _) =
             rustix::net::recv(fd, &mut bytes[..], rustix::net::RecvFlags::empty()).unwrap();
-        Reply::decode(&bytes[..n]).expect("a reply")
+        bytes.truncate(n);
+        Reply::decode(bytes.leak()).expect("a reply")
     }
 
     pub fn snapshot(&self) -> understudy::engine::snapshot::Snapshot {

@@ -5,8 +5,9 @@ use understudy::base::rng::Secret;
 use understudy::base::time::Duration;
 use understudy::base::{Instant, MacAddr};
 use understudy::net::{brief::Brief, file};
-use understudy::sock::control::{ConnectRequest, Reply, Request};
-use understudy::sock::name::Name;
+use understudy::protocol::connect::ConnectRequest;
+use understudy::protocol::name::Name;
+use understudy::protocol::request::{Reply, Request};
 use understudy::stack::Stack;
 use understudy::stack::api::{
     Event, IfIndex, InterfaceConfig, InterfaceSettings, Medium, Offload, RxChecksum, StackConfig,

@@ -18,7 +18,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::Duration;
-use understudy::sock::control::Request;
+use understudy::protocol::request::Request;
 
 /// Arguments of `capture`.
 #[derive(clap::Args)]

@@ -11,8 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use understudy::engine::snapshot::Snapshot;
 use understudy::net::brief::Brief;
-use understudy::sock::control::{PACKET_MAX, Reply, Request};
-use understudy::sock::name::{Name, NetId, Role};
+use understudy::protocol::name::{Name, NetId, Role};
+use understudy::protocol::request::{PACKET_MAX, Reply, Request};
 
 /// How long an engine may take to answer before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,7 +101,8 @@ impl Control {
     /// The same, with a descriptor to go with it.
     pub fn order_with(&self, request: &Request, fd: Option<BorrowedFd>) -> Result<(), Errno> {
         self.send(request, fd)?;
-        match self.receive()? {
+        let mut packet = Vec::new();
+        match self.receive(&mut packet)? {
             Some(Reply::Errno(0)) => Ok(()),
             Some(Reply::Errno(errno)) => Err(Errno::from_raw_os_error(i32::from(errno))),
             // Nobody who speaks our language answers otherwise.
@@ -121,7 +122,8 @@ impl Control {
     /// What programs are told of the net now.
     pub fn brief(&self) -> Result<Brief> {
         self.send(&Request::Brief, None)?;
-        match self.receive()? {
+        let mut packet = Vec::new();
+        match self.receive(&mut packet)? {
             Some(Reply::Text(text)) => Ok(text.parse()?),
             _ => bail!("the engine of net {} answers strangely", self.net),
         }
@@ -129,11 +131,11 @@ impl Control {
 
     fn snapshot_text(&self) -> Result<String, Errno> {
         self.send(&Request::Snapshot, None)?;
-        let mut text = String::new();
+        let (mut text, mut packet) = (String::new(), Vec::new());
         loop {
-            match self.receive()? {
+            match self.receive(&mut packet)? {
                 Some(Reply::Text(piece)) if piece.is_empty() => return Ok(text),
-                Some(Reply::Text(piece)) => text.push_str(&piece),
+                Some(Reply::Text(piece)) => text.push_str(piece),
                 Some(Reply::Errno(errno)) if errno != 0 => {
                     return Err(Errno::from_raw_os_error(i32::from(errno)));
                 }
@@ -172,8 +174,9 @@ impl Control {
         net::sendmsg(self.fd.as_fd(), &io, &mut ancillary, SendFlags::NOSIGNAL).map(drop)
     }
 
-    fn receive(&self) -> Result<Option<Reply>, Errno> {
-        let mut packet = vec![0u8; PACKET_MAX];
+    /// The next reply, read into `packet`.
+    fn receive<'a>(&self, packet: &'a mut Vec<u8>) -> Result<Option<Reply<'a>>, Errno> {
+        packet.resize(PACKET_MAX, 0);
         let (len, _) = rustix::io::retry_on_intr(|| {
             net::recv(&self.fd, packet.as_mut_slice(), RecvFlags::empty())
         })?;

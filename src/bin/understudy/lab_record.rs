@@ -26,7 +26,7 @@ use understudy::base::FourTuple;
 use understudy::lab::live::{self, Connection, Frame, Shot};
 use understudy::lab::trace::Show;
 use understudy::net::brief::Brief;
-use understudy::sock::control::Request;
+use understudy::protocol::request::Request;
 use understudy::wire::ethernet;
 
 const EXAMPLES: &str = "\

@@ -3,7 +3,7 @@ use anyhow::{Context, Result};
 use std::collections::HashMap;
 use understudy::base::addr::SocketAddr;
 use understudy::host::unix_diag;
-use understudy::sock::name::{Name, Role, Transport};
+use understudy::protocol::name::{Name, Role, Transport};
 
 /// A socket of a program.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use rustix::io::Errno;
 use std::process::ExitCode;
 use std::time::Duration;
-use understudy::sock::control::Request;
+use understudy::protocol::request::Request;
 
 /// Arguments of `up`.
 #[derive(clap::Args)]

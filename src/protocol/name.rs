@@ -33,6 +33,22 @@ pub enum Transport {
 }
 
 impl Transport {
+    pub(super) const fn to_byte(self) -> u8 {
+        match self {
+            Transport::Tcp => 0,
+            Transport::Udp => 1,
+            Transport::Echo => 2,
+            Transport::Raw => 3,
+        }
+    }
+    pub(super) const fn of_datagrams(byte: u8) -> Option<Transport> {
+        match byte {
+            1 => Some(Transport::Udp),
+            2 => Some(Transport::Echo),
+            3 => Some(Transport::Raw),
+            _ => None,
+        }
+    }
     /// The kinds of names of its datagram sockets and of the engine's proxies.
     const fn kinds(self) -> (char, char) {
         match self {
