@@ -6,6 +6,7 @@
 //!
 //! The protocol core alone (no feature `library`) needs none of this.
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 const EXPORTS: &str = "src/abi/exports.txt";
@@ -17,6 +18,8 @@ fn main() {
     if cfg!(feature = "library") {
         plain_names(&root);
         soname();
+        small_start();
+        crates();
     }
     #[cfg(feature = "library")]
     header::write(&root);
@@ -56,6 +59,43 @@ fn soname() {
         // Where it is already there, or nobody may write, there is nothing to be done.
         let _ = std::os::unix::fs::symlink("libunderstudy.so", folder.join(&name));
     }
+}
+
+/// Makes the loader's work short, as the library is loaded into every program of a net. With these
+/// three it maps the library by three calls and no other library for it:
+///
+/// - The unwinder is linked in. The standard library asks for `libgcc_s.so`; the linker finds a file
+///   of that name here first, which leads to the same functions in the compiler's `libgcc_eh.a`.
+/// - Constants and code are one segment.
+/// - Zeroed variables (64 KiB) lie in the file, behind the others: otherwise they are a mapping of
+///   their own.
+///
+/// They are written for `lld`, rustc's linker on x86-64; `plain_names` needs it, too: `bfd` takes
+/// one version script only.
+fn small_start() {
+    let out = PathBuf::from(env::var("OUT_DIR").expect("set by cargo")).join("link");
+    fs::create_dir_all(&out).expect("a folder in OUT_DIR");
+    let cc = env::var_os("RUSTC_LINKER").unwrap_or("cc".into());
+    let found = Command::new(cc).arg("-print-file-name=libgcc_eh.a").output();
+    let unwinder = found.ok().and_then(|o| String::from_utf8(o.stdout).ok()).unwrap_or_default();
+    // A compiler without that file says its bare name.
+    if Path::new(unwinder.trim()).is_absolute() {
+        let script = format!("INPUT({})\n", unwinder.trim());
+        fs::write(out.join("libgcc_s.so"), script).expect("a linker script");
+        println!("cargo:rustc-cdylib-link-arg=-L{}", out.display());
+    }
+    println!("cargo:rustc-cdylib-link-arg=-Wl,--no-rosegment");
+    let data = "SECTIONS {\n  .data : { *(.data .data.[_.]*) *(.bss .bss.* COMMON) }\n}\n\
+                INSERT AFTER .relro_padding;\n";
+    fs::write(out.join("data.ld"), data).expect("a linker script");
+    println!("cargo:rustc-cdylib-link-arg={}", out.join("data.ld").display());
+}
+
+/// Tells `understudy install` where cargo keeps the sources of other crates.
+fn crates() {
+    let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or(home).unwrap_or_default();
+    println!("cargo:rustc-env=UNDERSTUDY_CRATES={}", cargo.join("registry/src").display());
 }
 
 /// The C header.

@@ -6,6 +6,7 @@
 //! | `status`, `ss`, `capture` | what goes on |
 //! | `lab`, `lab_record`, `lab_show` | experiments and live connections as pictures |
 //! | `doctor`, `demo`, `install` | whether it can work, what it looks like, where it goes |
+//! | `ship` | files as they are installed: stripped, in one step |
 //! | `nets`, `library` | shared: nets by arguments and by name; where the library is |
 //! | `engine`, `control`, `signals` | shared: engine processes, how to ask them, what they survive |
 //! | `sockets`, `processes`, `describe`, `elf`, `table` | shared: what is read, and how it is shown |
@@ -38,6 +39,7 @@ mod library;
 mod nets;
 mod processes;
 mod run;
+mod ship;
 mod signals;
 mod sockets;
 mod ss;
