@@ -70,8 +70,8 @@ fn soname() {
 /// - Zeroed variables (64 KiB) lie in the file, behind the others: otherwise they are a mapping of
 ///   their own.
 ///
-/// They are written for `lld`, rustc's linker on x86-64; `plain_names` needs it, too: `bfd` takes
-/// one version script only.
+/// They are written for `lld`, rustc's linker on x86-64. `plain_names` needs it, too: `bfd` takes one
+/// version script only.
 fn small_start() {
     let out = PathBuf::from(env::var("OUT_DIR").expect("set by cargo")).join("link");
     fs::create_dir_all(&out).expect("a folder in OUT_DIR");
