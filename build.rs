@@ -64,14 +64,15 @@ fn soname() {
 /// Makes the loader's work short, as the library is loaded into every program of a net. With these
 /// three it maps the library by three calls and no other library for it:
 ///
-/// - The unwinder is linked in. The standard library asks for `libgcc_s.so`; the linker finds a file
-///   of that name here first, which leads to the same functions in the compiler's `libgcc_eh.a`.
+/// - The unwinder is linked in. The standard library asks for `libgcc_s.so`; the linker finds a
+///   file of that name here first, which leads to the same functions in the compiler's
+///   `libgcc_eh.a`.
 /// - Constants and code are one segment.
 /// - Zeroed variables (64 KiB) lie in the file, behind the others: otherwise they are a mapping of
 ///   their own.
 ///
-/// They are written for `lld`, rustc's linker on x86-64. `plain_names` needs it, too: `bfd` takes one
-/// version script only.
+/// They are written for `lld`, rustc's linker on x86-64. `plain_names` needs it, too: `bfd` takes
+/// one version script only.
 fn small_start() {
     let out = PathBuf::from(env::var("OUT_DIR").expect("set by cargo")).join("link");
     fs::create_dir_all(&out).expect("a folder in OUT_DIR");
@@ -123,13 +124,18 @@ mod header {
         };
         let mut text = Vec::new();
         bindings.write(&mut text);
-        // rustdoc's heading; what is under it concerns C programs as well.
-        let text = String::from_utf8(text).expect("UTF-8").replace(" # Safety\n", "").into_bytes();
+        let text = plain_comments(&String::from_utf8(text).expect("UTF-8")).into_bytes();
         let path = root.join(HEADER);
         if fs::read(&path).ok().as_ref() != Some(&text) {
             fs::create_dir_all(root.join("include")).expect("include/");
             fs::write(&path, text).expect("the header");
         }
+    }
+
+    /// Rust's documentation as a C programmer writes it: us_bind() for a link to `us_bind`, no
+    /// backquotes, and no heading over what the caller has to see to.
+    fn plain_comments(header: &str) -> String {
+        header.replace(" # Safety\n", "").replace("[`", "").replace("`]", "()").replace('`', "")
     }
 
     fn config() -> cbindgen::Config {

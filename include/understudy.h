@@ -33,7 +33,7 @@ const char *us_version(void);
 const char *us_strerror(int number);
 
 /*
- socket(2). `AF_INET` and `AF_INET6` streams and datagrams are Understudy's; all other families
+ socket(2). AF_INET and AF_INET6 streams and datagrams are Understudy's; all other families
  are the kernel's.
  */
 int us_socket(int domain, int kind, int protocol);
@@ -41,49 +41,49 @@ int us_socket(int domain, int kind, int protocol);
 /*
  bind(2).
 
- `address` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
+ address must be readable for len bytes (if it is not, the answer is EFAULT).
  */
 int us_bind(int fd, const struct sockaddr *address, socklen_t len);
 
 /*
  getsockname(2).
 
- `address` must be writable for `*len` bytes, `len` readable and writable.
+ address must be writable for *len bytes, len readable and writable.
  */
 int us_getsockname(int fd, struct sockaddr *address, socklen_t *len);
 
 /*
  connect(2).
 
- As [`us_bind`].
+ As us_bind().
  */
 int us_connect(int fd, const struct sockaddr *address, socklen_t len);
 
 /*
  getpeername(2).
 
- As [`us_getsockname`].
+ As us_getsockname().
  */
 int us_getpeername(int fd, struct sockaddr *address, socklen_t *len);
 
 /*
  send(2).
 
- `buffer` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
+ buffer must be readable for len bytes (if it is not, the answer is EFAULT).
  */
 ssize_t us_send(int fd, const void *buffer, size_t len, int flags);
 
 /*
  recv(2).
 
- `buffer` must be writable for `len` bytes (if it is not, the answer is `EFAULT`).
+ buffer must be writable for len bytes (if it is not, the answer is EFAULT).
  */
 ssize_t us_recv(int fd, void *buffer, size_t len, int flags);
 
 /*
  sendto(2).
 
- As [`us_send`] and [`us_bind`].
+ As us_send() and us_bind().
  */
 ssize_t us_sendto(int fd,
                   const void *buffer,
@@ -95,7 +95,7 @@ ssize_t us_sendto(int fd,
 /*
  recvfrom(2).
 
- As [`us_recv`] and [`us_getsockname`].
+ As us_recv() and us_getsockname().
  */
 ssize_t us_recvfrom(int fd,
                     void *buffer,
@@ -107,14 +107,14 @@ ssize_t us_recvfrom(int fd,
 /*
  getsockopt(2).
 
- `value` must be writable for `*len` bytes, `len` readable and writable.
+ value must be writable for *len bytes, len readable and writable.
  */
 int us_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 
 /*
  setsockopt(2).
 
- `value` must be readable for `len` bytes.
+ value must be readable for len bytes.
  */
 int us_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 
@@ -126,14 +126,14 @@ int us_listen(int fd, int backlog);
 /*
  accept(2).
 
- As [`us_getsockname`]; both pointers may be NULL.
+ As us_getsockname(); both pointers may be NULL.
  */
 int us_accept(int fd, struct sockaddr *address, socklen_t *len);
 
 /*
  accept4(2).
 
- As [`us_accept`].
+ As us_accept().
  */
 int us_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 
@@ -145,28 +145,28 @@ int us_shutdown(int fd, int how);
 /*
  sendmsg(2).
 
- `message` and all it points to must be readable (if it is not, the answer is `EFAULT`).
+ message and all it points to must be readable (if it is not, the answer is EFAULT).
  */
 ssize_t us_sendmsg(int fd, const struct msghdr *message, int flags);
 
 /*
  recvmsg(2).
 
- `message` and all it points to must be writable (if it is not, the answer is `EFAULT`).
+ message and all it points to must be writable (if it is not, the answer is EFAULT).
  */
 ssize_t us_recvmsg(int fd, struct msghdr *message, int flags);
 
 /*
  sendmmsg(2).
 
- As [`us_sendmsg`], for each of `count` messages.
+ As us_sendmsg(), for each of count messages.
  */
 int us_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
 
 /*
  recvmmsg(2).
 
- As [`us_recvmsg`], for each of `count` messages; `timeout` is NULL or readable.
+ As us_recvmsg(), for each of count messages; timeout is NULL or readable.
  */
 int us_recvmmsg(int fd,
                 struct mmsghdr *messages,
@@ -177,14 +177,14 @@ int us_recvmmsg(int fd,
 /*
  read(2).
 
- `buffer` must be writable for `len` bytes (if it is not, the answer is `EFAULT`).
+ buffer must be writable for len bytes (if it is not, the answer is EFAULT).
  */
 ssize_t us_read(int fd, void *buffer, size_t len);
 
 /*
  write(2).
 
- `buffer` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
+ buffer must be readable for len bytes (if it is not, the answer is EFAULT).
  */
 ssize_t us_write(int fd, const void *buffer, size_t len);
 
@@ -221,14 +221,14 @@ int us_dup3(int old, int new_, int flags);
 /*
  readv(2).
 
- `iov` must hold `count` buffers that are writable (if not, the answer is `EFAULT`).
+ iov must hold count buffers that are writable (if not, the answer is EFAULT).
  */
 ssize_t us_readv(int fd, const struct iovec *iov, int count);
 
 /*
  writev(2).
 
- `iov` must hold `count` buffers that are readable (if not, the answer is `EFAULT`).
+ iov must hold count buffers that are readable (if not, the answer is EFAULT).
  */
 ssize_t us_writev(int fd, const struct iovec *iov, int count);
 
@@ -236,15 +236,15 @@ ssize_t us_writev(int fd, const struct iovec *iov, int count);
  fcntl(2). The third argument is a number or a pointer, by the command; every ABI that we run on
  passes a variadic one in the same register as this.
 
- `argument` must be what `command` wants.
+ argument must be what command wants.
  */
 int us_fcntl(int fd, int command, long argument);
 
 /*
  ioctl(2). What a unix socket does not know but a TCP socket does is questions about interfaces
- (`SIOCGIFADDR`, ...): they go to a socket of the kernel's that knows.
+ (SIOCGIFADDR, ...): they go to a socket of the kernel's that knows.
 
- `argument` must be what `request` wants.
+ argument must be what request wants.
  */
 int us_ioctl(int fd, unsigned long request, long argument);
 
@@ -256,7 +256,7 @@ int us_ioctl(int fd, unsigned long request, long argument);
  EINVAL: the text is wrong (UNDERSTUDY_LOG=1 says where); EADDRINUSE: the net has an engine;
  EALREADY: this process runs one; EBUSY: this process is in another net; or what the links say.
 
- `toml` must be a C string, or NULL (`EFAULT`).
+ toml must be a C string, or NULL (EFAULT).
  */
 int us_engine_start(const char *toml);
 

@@ -471,3 +471,18 @@ fn ci_runs_what_the_readme_says() {
     assert_eq!(commands, ["exec tests/run"], ".ci/run");
     assert!(read("README.md").lines().any(|line| line.trim() == "tests/run"), "README.md");
 }
+
+#[test]
+fn the_header_speaks_c() {
+    let header = std::fs::read_to_string(root().join("include/understudy.h")).unwrap();
+    let mut faults = Vec::new();
+    for (number, line) in header.lines().enumerate() {
+        // Links and paths of Rust, its types, and the marks of its documentation.
+        let foreign = ["`", "::", "[us_", "# Safety", "# Errors", "UserSlice", "Option<", "Errno"];
+        if foreign.iter().any(|word| line.contains(word)) {
+            faults.push(format!("include/understudy.h:{}: {line}", number + 1));
+        }
+    }
+    report("the C header speaks Rust", faults);
+    assert!(header.contains("us_socket("), "the header declares nothing");
+}

@@ -1,5 +1,5 @@
-/* Faults on purpose, to see that the sanitizer reports what it finds: with an argument a race of two
- * threads, without one a read behind an allocation. */
+/* Faults on purpose, to see that the sanitizer reports what it finds: with an argument a race of
+ * two threads, without one a read behind an allocation. */
 #include <pthread.h>
 #include <stdlib.h>
 

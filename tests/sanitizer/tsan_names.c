@@ -1,4 +1,4 @@
-/* Functions that rustc's ThreadSanitizer calls and gcc's libtsan has under their plain names only. */
+/* Functions that rustc's ThreadSanitizer calls and gcc's libtsan has under plain names only. */
 #include <string.h>
 
 void *__tsan_memcpy(void *to, const void *from, size_t n) { return memcpy(to, from, n); }

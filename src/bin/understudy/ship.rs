@@ -56,7 +56,8 @@ struct Work(PathBuf);
 impl Work {
     fn make(beside: &Path) -> Result<Work> {
         let path = beside.join(format!("new-{}", std::process::id()));
-        fs::create_dir_all(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::create_dir_all(&path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         Ok(Work(path))
     }
 }
