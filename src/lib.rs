@@ -101,7 +101,7 @@
 //! | `link` | where frames go: interface, TAP, unix socket, memory; faults; captures | `base`, `wire`, `host`, `net` | `library` |
 //! | `protocol` | what library and engine say to each other: names, requests, headers | `base` | `library` |
 //! | `sock` | what stands behind a program's descriptor | `base`, `host`, `net`, `protocol` | `library` |
-//! | `abi` | the C functions, one file for each header | `base`, `host`, `sock` (`net`, `engine` to embed it) | `library` |
+//! | `abi` | the C functions, one file for each header | `base`, `host`, `net`, `sock` | `library` |
 //! | `engine` | the loop that joins links, stack and sockets | all of these but `abi` | `library` |
 //! | `lab` | the simulator, its experiments and pictures | `base`, `wire`, `stack`, `link` | `lab` |
 //!

@@ -99,8 +99,8 @@ fn the_generator_has_no_entropy_of_its_own() {
 #[test]
 fn the_core_needs_two_crates() {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["tree", "--offline", "--locked", "--no-default-features", "--edges=normal,build"]);
-    cargo.args(["--prefix=none", "--format={lib}", "--manifest-path"]);
+    cargo.args(["tree", "--offline", "--locked", "--package=understudy", "--no-default-features"]);
+    cargo.args(["--edges=normal,build", "--prefix=none", "--format={lib}", "--manifest-path"]);
     let output = cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();

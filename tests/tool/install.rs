@@ -83,7 +83,9 @@ fn symbols_are_beside_what_is_installed() {
         let output = Command::new("readelf").args(["--wide", "--sections"]).arg(path).output();
         String::from_utf8(output.unwrap().stdout).unwrap()
     };
-    for (folder, name) in [("lib", library), ("bin", "understudy")] {
+    let engine = "libunderstudy_engine.so";
+    let all = [("lib", library), ("lib/understudy", engine), ("bin", "understudy")];
+    for (folder, name) in all {
         let path = dir.path().join(folder).join(name);
         let stripped = sections(&path);
         assert!(!stripped.contains(".symtab") && !stripped.contains(".debug_info"), "{stripped}");

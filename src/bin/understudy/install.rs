@@ -1,4 +1,4 @@
-//! `understudy install`: library, header, pkg-config file and tool where a C programmer expects
+//! `understudy install`: libraries, header, pkg-config file and tool where a C programmer expects
 //! them.
 use crate::advice::advice;
 use crate::{library, ship};
@@ -29,6 +29,11 @@ pub fn main(args: Args) -> Result<ExitCode> {
         return Err(advice(what, "give a path that begins with /, like --prefix /usr/local"));
     }
     let (library, tool) = (library::find()?, std::env::current_exe()?);
+    let engine = library.with_file_name(library::ENGINE);
+    if !engine.is_file() {
+        let what = format!("{} is not there", engine.display());
+        return Err(advice(what, "build it with `cargo build --release`"));
+    }
     let root = match &args.destdir {
         // `join` with an absolute path would forget the directory.
         Some(dir) => dir.join(args.prefix.strip_prefix("/")?),
@@ -41,6 +46,7 @@ pub fn main(args: Args) -> Result<ExitCode> {
         say!("  not stripped: objcopy (of binutils) is not installed");
     }
     ship::program(&library, &root.join("lib").join(&file), may_strip)?;
+    ship::program(&engine, &root.join("lib/understudy").join(library::ENGINE), may_strip)?;
     for link in [format!("{}.{major}", library::FILE), library::FILE.to_owned()] {
         relink(&file, &root.join("lib").join(link))?;
     }

@@ -9,6 +9,8 @@ use understudy::net::brief::Brief;
 
 /// The library's file name.
 pub const FILE: &str = "libunderstudy.so";
+/// The file name of the engine's library, which lies beside it.
+pub const ENGINE: &str = "libunderstudy_engine.so";
 
 /// The library beside this tool, or in `../lib` of it; `UNDERSTUDY_LIBRARY` overrides.
 pub fn find() -> Result<PathBuf> {
