@@ -86,7 +86,10 @@ fn small_start() {
         println!("cargo:rustc-cdylib-link-arg=-L{}", out.display());
     }
     println!("cargo:rustc-cdylib-link-arg=-Wl,--no-rosegment");
-    let data = "SECTIONS {\n  .data : { *(.data .data.[_.]*) *(.bss .bss.* COMMON) }\n}\n\
+    // A segment that began with something of a large alignment could leave out a page, which the
+    // loader would have to protect.
+    let data = "SECTIONS {\n  .data_start : { QUAD(0) }\n  \
+                .data : { *(.data .data.[_.]*) *(.bss .bss.* COMMON) }\n}\n\
                 INSERT AFTER .relro_padding;\n";
     fs::write(out.join("data.ld"), data).expect("a linker script");
     println!("cargo:rustc-cdylib-link-arg={}", out.join("data.ld").display());

@@ -114,7 +114,7 @@ int us_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 /*
  setsockopt(2).
 
- value must be readable for len bytes.
+ value must be readable for len bytes (if it is not, the answer is EFAULT).
  */
 int us_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 
@@ -143,7 +143,7 @@ int us_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 int us_shutdown(int fd, int how);
 
 /*
- sendmsg(2).
+ sendmsg(2). On a stream, control data is not sent.
 
  message and all it points to must be readable (if it is not, the answer is EFAULT).
  */

@@ -2,10 +2,11 @@
 use super::value_of;
 use crate::base::addr::SocketAddr;
 use crate::host::{Errno, usermem::UserSlice};
-use crate::sock::sockaddr::{STORAGE, encode};
+use crate::sock::descriptor::sockaddr::{STORAGE, encode};
 use core::ffi::c_int;
 
 /// An address that a program gave, copied.
+#[derive(Clone, Copy)]
 pub(super) struct Given {
     bytes: [u8; STORAGE],
     len: usize,
@@ -47,10 +48,6 @@ impl Wanted {
     }
     pub(super) fn is_none(self) -> bool {
         self.address == 0
-    }
-    /// As the program gave them.
-    pub(super) fn pointers(self) -> (usize, *mut libc::socklen_t) {
-        (self.address, self.len)
     }
     /// Writes the address (cut to the buffer) and its full length, as the kernel does. `None`: the
     /// length 0, as of a TCP peer in recvfrom(2).

@@ -2,9 +2,9 @@
 //!
 //! The engine is in a library of its own, `libunderstudy_engine.so`, which the first
 //! us_engine_start() loads. So a program without an engine neither maps nor relocates its code.
-use super::finish_int;
-use crate::host::{Errno, log};
-use crate::sock::net_env;
+use super::guarded_int;
+use crate::host::{Errno, guard, log};
+use crate::sock::net;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::transmute;
 use once_cell::race::OnceBox;
@@ -73,7 +73,7 @@ fn open() -> Option<*mut c_void> {
     let (folder, _) = path.rsplit_once('/')?;
     for file in FILES {
         let path = format!("{folder}/{file}\0");
-        // SAFETY: the path ends with a zero byte; loading the library runs nothing of it.
+        // SAFETY: the path ends with a zero byte; what runs at loading is what ran for us.
         let handle = unsafe { libc::dlopen(path.as_ptr().cast(), libc::RTLD_NOW) };
         if !handle.is_null() {
             return Some(handle);
@@ -87,17 +87,13 @@ fn open() -> Option<*mut c_void> {
 
 /// Puts this process into the net of a running engine. The text is the net's brief.
 extern "C" fn enter(text: *const u8, len: usize) -> c_int {
-    let enter = || {
+    let entered = guard::guarded(|| {
         // SAFETY: the engine's library gives a string that lives as long as this call.
         let text = unsafe { core::slice::from_raw_parts(text, len) };
         let text = core::str::from_utf8(text).map_err(|_| Errno::INVAL)?;
-        net_env::enter(text.parse().map_err(|_| Errno::INVAL)?)
-    };
-    match std::panic::catch_unwind(enter) {
-        Ok(Ok(())) => 0,
-        Ok(Err(errno)) => errno.raw_os_error(),
-        Err(_) => Errno::IO.raw_os_error(),
-    }
+        net::enter(text.parse().map_err(|_| Errno::INVAL)?)
+    });
+    entered.map_or_else(Errno::raw_os_error, |()| 0)
 }
 
 /// 0, or what the engine's library says.
@@ -116,8 +112,8 @@ fn outcome(number: c_int) -> Result<usize, Errno> {
 /// # Safety
 /// `toml` must be a C string, or NULL (`EFAULT`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_engine_start(toml: *const c_char) -> c_int {
-    finish_int(|| {
+pub unsafe extern "C-unwind" fn us_engine_start(toml: *const c_char) -> c_int {
+    guarded_int(|| {
         if toml.is_null() {
             return Err(Errno::FAULT);
         }
@@ -134,8 +130,8 @@ pub unsafe extern "C" fn us_engine_start(toml: *const c_char) -> c_int {
 /// at most some seconds for that). EINVAL: there is none, or it belongs to the
 /// process that this one was forked from.
 #[unsafe(no_mangle)]
-pub extern "C" fn us_engine_stop() -> c_int {
-    finish_int(|| {
+pub extern "C-unwind" fn us_engine_stop() -> c_int {
+    guarded_int(|| {
         // Not loaded: no engine was started.
         let library = LIBRARY.get().ok_or(Errno::INVAL)?;
         outcome((library.stop)())

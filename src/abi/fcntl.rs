@@ -1,7 +1,6 @@
 //! `<fcntl.h>`.
-use super::finish_int;
 use super::unistd::new_descriptor;
-use crate::host::raw::call;
+use crate::host::next;
 use core::ffi::{c_int, c_long};
 
 /// fcntl(2). The third argument is a number or a pointer, by the command; every ABI that we run on
@@ -10,14 +9,11 @@ use core::ffi::{c_int, c_long};
 /// # Safety
 /// `argument` must be what `command` wants.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int {
-    finish_int(|| {
-        // SAFETY: the kernel checks the program's pointer.
-        let answer = unsafe { call!(libc::SYS_fcntl, fd, command, argument) };
-        match command {
-            libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => new_descriptor(answer),
-            libc::F_GETOWN => answer,
-            _ => answer,
-        }
-    })
+pub unsafe extern "C-unwind" fn us_fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int {
+    // SAFETY: the caller's promise.
+    let answer = unsafe { next::fcntl(fd, command, argument) };
+    match command {
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => new_descriptor(answer),
+        _ => answer,
+    }
 }

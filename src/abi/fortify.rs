@@ -22,7 +22,7 @@ fn check(len: size_t, size: size_t) {
 /// # Safety
 /// As [`us_read`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_read_chk(
+pub unsafe extern "C-unwind" fn us_read_chk(
     fd: c_int,
     buffer: *mut c_void,
     len: size_t,
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn us_read_chk(
 /// # Safety
 /// As [`us_recv`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_recv_chk(
+pub unsafe extern "C-unwind" fn us_recv_chk(
     fd: c_int,
     buffer: *mut c_void,
     len: size_t,
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn us_recv_chk(
 /// # Safety
 /// As [`us_recvfrom`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_recvfrom_chk(
+pub unsafe extern "C-unwind" fn us_recvfrom_chk(
     fd: c_int,
     buffer: *mut c_void,
     len: size_t,

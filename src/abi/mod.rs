@@ -1,47 +1,58 @@
 //! What programs call: `extern "C"`, one file per C header, functions in header order.
 //!
-//! Each function checks, decodes, makes one call into `sock` (or straight to the kernel, for a
-//! descriptor that is not ours) and encodes. Rust names are `us_*`; the plain names of the shared
-//! library are aliases that `build.rs` makes from `exports.txt`. No panic leaves through here, and
-//! errno is set in one place.
+//! Each function checks, decodes, makes one call into `sock` (or hands a descriptor that is not ours
+//! to the next library's function) and encodes. Rust names are `us_*`; the plain names of the shared
+//! library are aliases that `build.rs` makes from `exports.txt`. errno is set in one place.
+//!
+//! A thread may leave a call that blocks and never come back ([`crate::host::next`]). So the frames
+//! here hold no lock and catch nothing; the ABI is `"C-unwind"`, which lets the unwinding of
+//! `pthread_cancel` and `pthread_exit` pass. What is our own logic runs under
+//! [`crate::host::guard`], from which no panic leaves.
 #![allow(unsafe_code)]
 
 mod address;
+mod at_load;
+pub mod dlfcn;
 pub mod embed;
 pub mod fcntl;
 pub mod fortify;
+mod header;
 pub mod messages;
 pub mod sys_ioctl;
+pub mod sys_prctl;
 pub mod sys_socket;
 pub mod sys_uio;
 pub mod syscall;
 pub mod understudy;
 pub mod unistd;
 
-use crate::host::{Errno, usermem::UserSlice};
+use crate::host::{Errno, guard, next, usermem::UserSlice};
 use core::ffi::{c_int, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Makes the call, and turns an error into -1 and errno. A panic (a defect of ours) is `EIO`.
+/// Turns an error into -1 and errno.
 #[inline(always)]
-fn finish(call: impl FnOnce() -> Result<usize, Errno>) -> isize {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => value as isize,
-        Ok(Err(errno)) => fail(errno),
-        Err(_) => fail(Errno::IO),
+fn answer(result: Result<usize, Errno>) -> isize {
+    match result {
+        Ok(value) => value as isize,
+        Err(errno) => fail(errno),
     }
 }
 
-/// As [`finish`], for calls that return an `int`.
+/// As [`answer`], for calls that return an `int`.
 #[inline(always)]
-fn finish_int(call: impl FnOnce() -> Result<usize, Errno>) -> c_int {
-    finish(call) as c_int
+fn answer_int(result: Result<usize, Errno>) -> c_int {
+    answer(result) as c_int
+}
+
+/// Makes a call that does not block, under the guard; its answer.
+#[inline(always)]
+fn guarded_int(call: impl FnOnce() -> Result<usize, Errno>) -> c_int {
+    answer_int(guard::guarded(call))
 }
 
 #[cold]
 fn fail(errno: Errno) -> isize {
-    // SAFETY: libc gives the address of the calling thread's errno, always valid.
-    unsafe { *libc::__errno_location() = errno.raw_os_error() };
+    next::set_errno(errno);
     -1
 }
 
@@ -49,7 +60,7 @@ fn fail(errno: Errno) -> isize {
 ///
 /// # Safety
 /// As [`UserSlice::new`].
-unsafe fn slice<T>(address: *const T, len: usize) -> UserSlice {
+unsafe fn slice<'a, T>(address: *const T, len: usize) -> UserSlice<'a> {
     // SAFETY: the caller's promise.
     unsafe { UserSlice::new(address as usize, len) }
 }
@@ -58,7 +69,7 @@ unsafe fn slice<T>(address: *const T, len: usize) -> UserSlice {
 ///
 /// # Safety
 /// As [`UserSlice::new`].
-unsafe fn value_of<T>(address: *const T) -> UserSlice {
+unsafe fn value_of<'a, T>(address: *const T) -> UserSlice<'a> {
     // SAFETY: the caller's promise.
     unsafe { slice(address.cast::<c_void>(), core::mem::size_of::<T>()) }
 }

@@ -1,11 +1,11 @@
 //! `<sys/ioctl.h>`.
-use super::finish_int;
-use crate::host::raw::call;
+use super::guarded_int;
+use crate::host::next::{self, checked};
 use crate::host::usermem::UserSlice;
-use crate::host::{Errno, unix};
-use crate::sock::class::{self, Class};
-use crate::sock::object::Sock;
-use crate::sock::{queues, stream};
+use crate::host::{Errno, sandbox, unix};
+use crate::sock::descriptor::kind::{self, FdKind};
+use crate::sock::descriptor::socket::Socket;
+use crate::sock::stream::queues;
 use core::ffi::{c_int, c_long, c_ulong};
 
 /// ioctl(2). What a unix socket does not know but a TCP socket does is questions about interfaces
@@ -14,27 +14,31 @@ use core::ffi::{c_int, c_long, c_ulong};
 /// # Safety
 /// `argument` must be what `request` wants.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_ioctl(fd: c_int, request: c_ulong, argument: c_long) -> c_int {
-    finish_int(|| {
-        if let Some(unsent) = queue_question(request) {
-            if let Some(sock) = stream::is_stream(fd).then(|| Sock::of(fd)).flatten() {
-                let answer = queues::waiting_to_leave(&sock, unsent)?;
-                // SAFETY: the caller promises an int there for these requests.
-                let place = unsafe { UserSlice::new(argument as usize, size_of::<c_int>()) };
-                return place.write(&answer.to_ne_bytes()).map(|_| 0);
-            }
-        }
-        // SAFETY: the kernel checks the program's pointer.
-        let answer = unsafe { call!(libc::SYS_ioctl, fd, request, argument) };
-        let unknown = matches!(answer, Err(Errno::NOTTY | Errno::INVAL));
-        if unknown && is_interface_question(request) && class::of(fd) != Class::Other {
+pub unsafe extern "C-unwind" fn us_ioctl(fd: c_int, request: c_ulong, argument: c_long) -> c_int {
+    if let Some(unsent) = queue_question(request)
+        && !sandbox::is_on()
+        && kind::of(fd).is_stream()
+        && let Some(sock) = Socket::of(fd)
+    {
+        return guarded_int(|| {
+            let answer = queues::waiting_to_leave(&sock, unsent)?;
+            // SAFETY: the caller promises an int there for these requests.
+            let place = unsafe { UserSlice::new(argument as usize, size_of::<c_int>()) };
+            place.write(&answer.to_ne_bytes()).map(|_| 0)
+        });
+    }
+    // SAFETY: the caller's promise.
+    let answer = unsafe { next::ioctl(fd, request, argument) };
+    let unknown = matches!(checked(answer as isize), Err(Errno::NOTTY | Errno::INVAL));
+    if unknown && is_interface_question(request) && kind::of(fd) != FdKind::Other {
+        return guarded_int(|| {
             let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
             let kernel = unix::socket(libc::AF_INET, kind, 0)?;
-            // SAFETY: the kernel checks the program's pointer.
-            return unsafe { call!(libc::SYS_ioctl, kernel.raw(), request, argument) };
-        }
-        answer
-    })
+            // SAFETY: the caller's promise.
+            checked(unsafe { next::ioctl(kernel.raw(), request, argument) } as isize)
+        });
+    }
+    answer
 }
 
 /// tcp(7), linux/sockios.h: `SIOCOUTQ` (false) and `SIOCOUTQNSD` (true).

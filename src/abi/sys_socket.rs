@@ -1,26 +1,31 @@
 //! `<sys/socket.h>`, all but the calls with a `struct msghdr`, which are in [`super::messages`].
 use super::address::{Given, Wanted};
-use super::{finish, finish_int, slice, value_of};
-use crate::host::message::Payload;
-use crate::host::raw::call;
+use super::{answer, answer_int, guarded_int, slice, value_of};
+use crate::host::guard::guarded;
+use crate::host::next::{self, checked};
 use crate::host::usermem::UserSlice;
-use crate::host::{Errno, fd::Raw, unix};
-use crate::sock::class::{self, Class};
-use crate::sock::datagram_receive::{self, Want};
-use crate::sock::object::Sock;
-use crate::sock::tag::Tag;
-use crate::sock::{
-    bind, connect, connect_wire, create, datagram, datagram_send, fast_open, listen, names,
-    options, stream,
-};
+use crate::host::{Errno, fd::Raw, message::Payload, sandbox};
+use crate::sock::descriptor::kind::{self, FdKind};
+use crate::sock::descriptor::socket::Socket;
+use crate::sock::stream::{connect, listen, send, shutdown};
+use crate::sock::transfer::{self, Want};
+use crate::sock::{bind, create, datagram, names, sockopt};
 use core::ffi::{c_int, c_void};
 use libc::{size_t, sockaddr, socklen_t, ssize_t};
+
+/// The socket of ours under a descriptor, if it is one.
+fn ours(fd: Raw) -> Option<Socket> {
+    if sandbox::is_on() && kind::of(fd) == FdKind::Other {
+        return None;
+    }
+    guarded(|| Ok(Socket::of(fd))).ok().flatten()
+}
 
 /// socket(2). `AF_INET` and `AF_INET6` streams and datagrams are Understudy's; all other families
 /// are the kernel's.
 #[unsafe(no_mangle)]
-pub extern "C" fn us_socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
-    finish_int(|| create::socket(domain, kind, protocol).map(|fd| fd as usize))
+pub extern "C-unwind" fn us_socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
+    guarded_int(|| create::socket(domain, kind, protocol).map(|fd| fd as usize))
 }
 
 /// bind(2).
@@ -28,15 +33,21 @@ pub extern "C" fn us_socket(domain: c_int, kind: c_int, protocol: c_int) -> c_in
 /// # Safety
 /// `address` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_bind(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
-    finish_int(|| {
-        let Some(sock) = Sock::of(fd) else {
-            // SAFETY: the kernel checks the program's pointer.
-            return unsafe { call!(libc::SYS_bind, fd, address, len) };
-        };
+pub unsafe extern "C-unwind" fn us_bind(
+    fd: c_int,
+    address: *const sockaddr,
+    len: socklen_t,
+) -> c_int {
+    let Some(sock) = ours(fd) else {
+        // SAFETY: the caller's promise.
+        return unsafe { next::bind(fd, address, len) };
+    };
+    guarded_int(|| {
         // SAFETY: the caller's promise.
         let given = unsafe { Given::read(address, len) }?;
-        bind::bind(sock, given.as_bytes()).map(|()| 0)
+        bind::bind(sock, given.as_bytes())?;
+        datagram::interest::tell_of_bound(sock.fd);
+        Ok(0)
     })
 }
 
@@ -45,16 +56,16 @@ pub unsafe extern "C" fn us_bind(fd: c_int, address: *const sockaddr, len: sockl
 /// # Safety
 /// `address` must be writable for `*len` bytes, `len` readable and writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_getsockname(
+pub unsafe extern "C-unwind" fn us_getsockname(
     fd: c_int,
     address: *mut sockaddr,
     len: *mut socklen_t,
 ) -> c_int {
-    finish_int(|| {
-        let Some(sock) = Sock::of(fd) else {
-            // SAFETY: the kernel checks the program's pointers.
-            return unsafe { call!(libc::SYS_getsockname, fd, address, len) };
-        };
+    let Some(sock) = ours(fd) else {
+        // SAFETY: the caller's promise.
+        return unsafe { next::getsockname(fd, address, len) };
+    };
+    guarded_int(|| {
         let name = names::socket_name(&sock)?;
         // SAFETY: the caller's promise.
         unsafe { Wanted::new(address, len).write(Some(name)) }.map(|()| 0)
@@ -66,16 +77,23 @@ pub unsafe extern "C" fn us_getsockname(
 /// # Safety
 /// As [`us_bind`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
-    finish_int(|| {
-        let Some(sock) = Sock::of(fd) else {
-            // SAFETY: the kernel checks the program's pointer.
-            return unsafe { call!(libc::SYS_connect, fd, address, len) };
-        };
+pub unsafe extern "C-unwind" fn us_connect(
+    fd: c_int,
+    address: *const sockaddr,
+    len: socklen_t,
+) -> c_int {
+    let Some(sock) = ours(fd) else {
         // SAFETY: the caller's promise.
-        let given = unsafe { Given::read(address, len) }?;
-        connect::connect(sock, given.as_bytes()).map(|()| 0)
-    })
+        return unsafe { next::connect(fd, address, len) };
+    };
+    // SAFETY: the caller's promise.
+    let connected = guarded(|| unsafe { Given::read(address, len) }).and_then(|given| {
+        match sock.is_datagram() {
+            true => guarded(|| datagram::connect::connect_given(sock, given.as_bytes())),
+            false => connect::connect(sock, given.as_bytes()),
+        }
+    });
+    answer_int(connected.map(|()| 0))
 }
 
 /// getpeername(2).
@@ -83,16 +101,16 @@ pub unsafe extern "C" fn us_connect(fd: c_int, address: *const sockaddr, len: so
 /// # Safety
 /// As [`us_getsockname`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_getpeername(
+pub unsafe extern "C-unwind" fn us_getpeername(
     fd: c_int,
     address: *mut sockaddr,
     len: *mut socklen_t,
 ) -> c_int {
-    finish_int(|| {
-        let Some(sock) = Sock::of(fd) else {
-            // SAFETY: the kernel checks the program's pointers.
-            return unsafe { call!(libc::SYS_getpeername, fd, address, len) };
-        };
+    let Some(sock) = ours(fd) else {
+        // SAFETY: the caller's promise.
+        return unsafe { next::getpeername(fd, address, len) };
+    };
+    guarded_int(|| {
         let name = names::peer_name(&sock)?;
         // SAFETY: the caller's promise.
         unsafe { Wanted::new(address, len).write(Some(name)) }.map(|()| 0)
@@ -104,14 +122,18 @@ pub unsafe extern "C" fn us_getpeername(
 /// # Safety
 /// `buffer` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_send(
+pub unsafe extern "C-unwind" fn us_send(
     fd: c_int,
     buffer: *const c_void,
     len: size_t,
     flags: c_int,
 ) -> ssize_t {
+    if kind::of(fd) == FdKind::Other {
+        // SAFETY: the caller's promise.
+        return unsafe { next::send(fd, buffer, len, flags) };
+    }
     // SAFETY: the caller's promise.
-    finish(|| send_to(fd, unsafe { slice(buffer, len) }, flags, core::ptr::null(), 0))
+    unsafe { us_sendto(fd, buffer, len, flags, core::ptr::null(), 0) }
 }
 
 /// recv(2).
@@ -119,15 +141,19 @@ pub unsafe extern "C" fn us_send(
 /// # Safety
 /// `buffer` must be writable for `len` bytes (if it is not, the answer is `EFAULT`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_recv(
+pub unsafe extern "C-unwind" fn us_recv(
     fd: c_int,
     buffer: *mut c_void,
     len: size_t,
     flags: c_int,
 ) -> ssize_t {
-    let none = Wanted::new(core::ptr::null_mut(), core::ptr::null_mut());
     // SAFETY: the caller's promise.
-    finish(|| receive_from(fd, unsafe { slice(buffer.cast_const(), len) }, flags, none))
+    let payload = Payload::flat(unsafe { slice(buffer.cast_const(), len) });
+    match transfer::receive_from(fd, payload, flags, Want::Data) {
+        Some(received) => answer(received.map(|(received, _)| received.len)),
+        // SAFETY: the caller's promise.
+        None => unsafe { next::recv(fd, buffer, len, flags) },
+    }
 }
 
 /// sendto(2).
@@ -135,7 +161,7 @@ pub unsafe extern "C" fn us_recv(
 /// # Safety
 /// As [`us_send`] and [`us_bind`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_sendto(
+pub unsafe extern "C-unwind" fn us_sendto(
     fd: c_int,
     buffer: *const c_void,
     len: size_t,
@@ -144,38 +170,31 @@ pub unsafe extern "C" fn us_sendto(
     address_len: socklen_t,
 ) -> ssize_t {
     // SAFETY: the caller's promise.
-    finish(|| send_to(fd, unsafe { slice(buffer, len) }, flags, address, address_len))
-}
-
-fn send_to(
-    fd: Raw,
-    buffer: UserSlice,
-    flags: i32,
-    address: *const sockaddr,
-    len: socklen_t,
-) -> Result<usize, Errno> {
-    let payload = Payload::Flat(buffer);
+    let payload = Payload::flat(unsafe { slice(buffer, len) });
     // A wrong hint would lose the address.
-    let class = if address.is_null() { class::of(fd) } else { class::certain(fd) };
-    match class {
-        Class::Stream if flags & libc::MSG_FASTOPEN == 0 => {
-            stream::send(fd, payload, UserSlice::EMPTY, flags)
+    let kind = if address.is_null() { kind::of(fd) } else { kind::certain(fd) };
+    let sent = match kind {
+        FdKind::Local | FdKind::Stream if flags & libc::MSG_FASTOPEN == 0 => {
+            send::send(fd, payload, flags)
         }
-        Class::Other => {
-            let (data, size) = (buffer.address(), buffer.len());
-            // SAFETY: the kernel checks the program's pointers.
-            unsafe { call!(libc::SYS_sendto, fd, data, size, flags, address, len) }
+        FdKind::Other => {
+            // SAFETY: the caller's promise.
+            checked(unsafe { next::sendto(fd, buffer, len, flags, address, address_len) })
         }
-        _ => {
-            // SAFETY: the program's pointer, checked as it is read.
-            let to = unsafe { destination(address, len) }?;
-            match messages_send(fd, payload, to.as_ref(), UserSlice::EMPTY, flags) {
+        // SAFETY: the program's pointer, checked as it is read.
+        _ => guarded(|| unsafe { destination(address, address_len) }).and_then(|to| {
+            let to = to.as_ref().map(Given::as_bytes);
+            match transfer::send_looked_at(fd, payload, to, UserSlice::EMPTY, flags) {
                 // The hint was wrong; it is right now.
-                Err(Errno::NOTSOCK) => send_to(fd, buffer, flags, address, len),
+                Err(Errno::NOTSOCK) => {
+                    // SAFETY: the caller's promise.
+                    checked(unsafe { next::sendto(fd, buffer, len, flags, address, address_len) })
+                }
                 sent => sent,
             }
-        }
-    }
+        }),
+    };
+    answer(sent)
 }
 
 /// The address of a datagram, if one was given.
@@ -193,42 +212,12 @@ pub(super) unsafe fn destination(
     unsafe { Given::read(address, len) }.map(Some)
 }
 
-/// A datagram, or the first bytes of a stream that is connected with them (`MSG_FASTOPEN`).
-pub(super) fn messages_send(
-    fd: Raw,
-    payload: Payload,
-    to: Option<&Given>,
-    control: UserSlice,
-    flags: i32,
-) -> Result<usize, Errno> {
-    let Some(sock) = Sock::of(fd) else {
-        // The hint was wrong: another file has this number now. The caller tries again.
-        class::set(fd, Class::Other);
-        return Err(Errno::NOTSOCK);
-    };
-    if sock.has(Tag::DGRAM) {
-        let to = match to {
-            Some(to) => connect::datagram_destination(&sock, to.as_bytes())?,
-            None => None,
-        };
-        return datagram_send::send(sock, payload, to, control, flags);
-    }
-    if flags & libc::MSG_FASTOPEN != 0 || sock.has(Tag::DEFERRED) {
-        return fast_open::send(sock, to.map(Given::as_bytes), payload, flags);
-    }
-    if sock.has(Tag::CONNECTING) && sock.has(Tag::WIRE) {
-        connect_wire::await_writable(&sock, flags)?;
-    }
-    class::set(fd, Class::Stream);
-    stream::send(fd, payload, control, flags)
-}
-
 /// recvfrom(2).
 ///
 /// # Safety
 /// As [`us_recv`] and [`us_getsockname`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_recvfrom(
+pub unsafe extern "C-unwind" fn us_recvfrom(
     fd: c_int,
     buffer: *mut c_void,
     len: size_t,
@@ -237,34 +226,19 @@ pub unsafe extern "C" fn us_recvfrom(
     address_len: *mut socklen_t,
 ) -> ssize_t {
     let from = Wanted::new(address, address_len);
+    let want = if from.is_none() { Want::Data } else { Want::Sender };
     // SAFETY: the caller's promise.
-    finish(|| receive_from(fd, unsafe { slice(buffer.cast_const(), len) }, flags, from))
-}
-
-fn receive_from(fd: Raw, buffer: UserSlice, flags: i32, from: Wanted) -> Result<usize, Errno> {
-    let payload = Payload::Flat(buffer);
-    // A wrong hint would lose the address.
-    let class = if from.is_none() { class::of(fd) } else { class::certain(fd) };
-    let (received, sender) = match class {
-        Class::Other => {
-            let (data, size) = (buffer.address(), buffer.len());
-            let (name, name_len) = from.pointers();
-            // SAFETY: the kernel checks the program's pointers.
-            return unsafe { call!(libc::SYS_recvfrom, fd, data, size, flags, name, name_len) };
-        }
-        Class::Stream | Class::Opening => {
-            (stream::receive(fd, payload, UserSlice::EMPTY, flags)?, None)
-        }
-        Class::Datagram => {
-            let want = if from.is_none() { Want::Data } else { Want::Sender };
-            datagram_receive::receive(fd, payload, UserSlice::EMPTY, flags, want)?
-        }
-    };
-    if !from.is_none() {
-        // SAFETY: the program gave both pointers to be written.
-        unsafe { from.write(sender) }?;
+    let payload = Payload::flat(unsafe { slice(buffer.cast_const(), len) });
+    match transfer::receive_from(fd, payload, flags, want) {
+        // SAFETY: the caller's promise.
+        None => unsafe { next::recvfrom(fd, buffer, len, flags, address, address_len) },
+        Some(Ok((received, _))) if from.is_none() => received.len as ssize_t,
+        Some(Ok((received, sender))) => answer(guarded(|| {
+            // SAFETY: the program gave both pointers to be written.
+            unsafe { from.write(sender) }.map(|()| received.len)
+        })),
+        Some(Err(errno)) => answer(Err(errno)),
     }
-    Ok(received.len)
 }
 
 /// getsockopt(2).
@@ -272,25 +246,25 @@ fn receive_from(fd: Raw, buffer: UserSlice, flags: i32, from: Wanted) -> Result<
 /// # Safety
 /// `value` must be writable for `*len` bytes, `len` readable and writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_getsockopt(
+pub unsafe extern "C-unwind" fn us_getsockopt(
     fd: c_int,
     level: c_int,
     name: c_int,
     value: *mut c_void,
     len: *mut socklen_t,
 ) -> c_int {
-    finish_int(|| {
-        let Some(sock) = Sock::of(fd) else {
-            // SAFETY: the kernel checks the program's pointers.
-            return unsafe { call!(libc::SYS_getsockopt, fd, level, name, value, len) };
-        };
+    let Some(sock) = ours(fd) else {
+        // SAFETY: the caller's promise.
+        return unsafe { next::getsockopt(fd, level, name, value, len) };
+    };
+    guarded_int(|| {
         // SAFETY: the caller's promise.
         let len = unsafe { value_of(len.cast_const()) };
         let room = c_int::from_ne_bytes(len.read_array()?);
         let room = usize::try_from(room).map_err(|_| Errno::INVAL)?;
         // SAFETY: the caller's promise.
         let value = unsafe { slice(value.cast_const(), room) };
-        let filled = options::get(sock, level, name, value)?;
+        let filled = sockopt::get(sock, level, name, value)?;
         len.write(&(filled as socklen_t).to_ne_bytes())?;
         Ok(0)
     })
@@ -299,33 +273,34 @@ pub unsafe extern "C" fn us_getsockopt(
 /// setsockopt(2).
 ///
 /// # Safety
-/// `value` must be readable for `len` bytes.
+/// `value` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_setsockopt(
+pub unsafe extern "C-unwind" fn us_setsockopt(
     fd: c_int,
     level: c_int,
     name: c_int,
     value: *const c_void,
     len: socklen_t,
 ) -> c_int {
-    finish_int(|| {
-        let Some(sock) = Sock::of(fd) else {
-            // SAFETY: the kernel checks the program's pointer.
-            return unsafe { call!(libc::SYS_setsockopt, fd, level, name, value, len) };
-        };
+    let Some(sock) = ours(fd) else {
+        // SAFETY: the caller's promise.
+        return unsafe { next::setsockopt(fd, level, name, value, len) };
+    };
+    guarded_int(|| {
         let len = usize::try_from(len as c_int).map_err(|_| Errno::INVAL)?;
         // SAFETY: the caller's promise.
-        options::set(sock, level, name, unsafe { slice(value, len) }).map(|()| 0)
+        sockopt::set(sock, level, name, unsafe { slice(value, len) }).map(|()| 0)
     })
 }
 
 /// listen(2).
 #[unsafe(no_mangle)]
-pub extern "C" fn us_listen(fd: c_int, backlog: c_int) -> c_int {
-    finish_int(|| match Sock::of(fd) {
-        Some(sock) => listen::listen(sock, backlog).map(|()| 0),
-        None => unix::listen(fd, backlog).map(|()| 0),
-    })
+pub extern "C-unwind" fn us_listen(fd: c_int, backlog: c_int) -> c_int {
+    match ours(fd) {
+        Some(sock) => guarded_int(|| listen::listen(sock, backlog).map(|()| 0)),
+        // SAFETY: takes numbers.
+        None => unsafe { next::listen(fd, backlog) },
+    }
 }
 
 /// accept(2).
@@ -333,13 +308,21 @@ pub extern "C" fn us_listen(fd: c_int, backlog: c_int) -> c_int {
 /// # Safety
 /// As [`us_getsockname`]; both pointers may be NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_accept(
+pub unsafe extern "C-unwind" fn us_accept(
     fd: c_int,
     address: *mut sockaddr,
     len: *mut socklen_t,
 ) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { us_accept4(fd, address, len, 0) }
+    match ours(fd) {
+        // SAFETY: the caller's promise.
+        Some(sock) => unsafe { accept(sock, Wanted::new(address, len), 0) },
+        None => {
+            // SAFETY: the caller's promise.
+            let accepted = unsafe { next::accept(fd, address, len) };
+            kind::forget(accepted);
+            accepted
+        }
+    }
 }
 
 /// accept4(2).
@@ -347,35 +330,55 @@ pub unsafe extern "C" fn us_accept(
 /// # Safety
 /// As [`us_accept`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_accept4(
+pub unsafe extern "C-unwind" fn us_accept4(
     fd: c_int,
     address: *mut sockaddr,
     len: *mut socklen_t,
     flags: c_int,
 ) -> c_int {
-    finish_int(|| {
-        let Some(sock) = Sock::of(fd) else {
-            // SAFETY: the kernel checks the program's pointers.
-            let accepted = unsafe { call!(libc::SYS_accept4, fd, address, len, flags) }?;
-            class::forget(accepted as Raw);
-            return Ok(accepted);
-        };
-        let (accepted, peer) = listen::accept(sock, flags)?;
-        let wanted = Wanted::new(address, len);
-        if !wanted.is_none() {
+    match ours(fd) {
+        // SAFETY: the caller's promise.
+        Some(sock) => unsafe { accept(sock, Wanted::new(address, len), flags) },
+        None => {
             // SAFETY: the caller's promise.
-            unsafe { wanted.write(Some(peer)) }?;
+            let accepted = unsafe { next::accept4(fd, address, len, flags) };
+            kind::forget(accepted);
+            accepted
         }
-        Ok(accepted.into_raw() as usize)
+    }
+}
+
+/// # Safety
+/// As [`us_accept`].
+unsafe fn accept(sock: Socket, wanted: Wanted, flags: c_int) -> c_int {
+    let (fd, peer) = match listen::accept(sock, flags) {
+        Ok(accepted) => accepted,
+        Err(errno) => return answer_int(Err(errno)),
+    };
+    if wanted.is_none() {
+        return fd;
+    }
+    guarded_int(|| {
+        // SAFETY: the caller's promise.
+        let written = unsafe { wanted.write(Some(peer)) };
+        if written.is_err() {
+            // do_accept: the connection is lost with the pointer.
+            let _ = crate::host::fd::close(fd);
+            kind::forget(fd);
+        }
+        written.map(|()| fd as usize)
     })
 }
 
 /// shutdown(2).
 #[unsafe(no_mangle)]
-pub extern "C" fn us_shutdown(fd: c_int, how: c_int) -> c_int {
-    finish_int(|| match Sock::of(fd) {
-        Some(sock) if sock.has(Tag::DGRAM) => datagram::shutdown(sock, how).map(|()| 0),
-        Some(sock) => stream::shutdown(sock, how).map(|()| 0),
-        None => unix::shutdown(fd, how).map(|()| 0),
-    })
+pub extern "C-unwind" fn us_shutdown(fd: c_int, how: c_int) -> c_int {
+    match ours(fd) {
+        Some(sock) if sock.is_datagram() => {
+            guarded_int(|| datagram::connect::shutdown(sock, how).map(|()| 0))
+        }
+        Some(sock) => guarded_int(|| shutdown::shutdown(sock, how).map(|()| 0)),
+        // SAFETY: takes numbers.
+        None => unsafe { next::shutdown(fd, how) },
+    }
 }

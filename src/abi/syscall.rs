@@ -1,6 +1,5 @@
 //! syscall(2): some programs make socket calls by number (libuv closes so).
 use super::fcntl::us_fcntl;
-use super::finish;
 use super::messages::{us_recvmmsg, us_recvmsg, us_sendmmsg, us_sendmsg};
 use super::sys_ioctl::us_ioctl;
 use super::sys_socket::{
@@ -9,15 +8,17 @@ use super::sys_socket::{
 };
 use super::sys_uio::{us_readv, us_writev};
 use super::unistd::{us_close, us_close_range, us_dup, us_dup2, us_dup3, us_read, us_write};
-use crate::host::raw::call;
+use crate::host::{next, sandbox};
 use core::ffi::c_long;
+
+const SET_SECCOMP: c_long = libc::PR_SET_SECCOMP as c_long;
 
 /// syscall(2): the calls that have a function here go to it, all others to the kernel.
 ///
 /// # Safety
 /// The arguments must be what the call wants.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_syscall(
+pub unsafe extern "C-unwind" fn us_syscall(
     number: c_long,
     a: c_long,
     b: c_long,
@@ -59,7 +60,12 @@ pub unsafe extern "C" fn us_syscall(
             libc::SYS_dup3 => us_dup3(fd, int(b), int(c)).into(),
             libc::SYS_fcntl => us_fcntl(fd, int(b), c).into(),
             libc::SYS_ioctl => us_ioctl(fd, b as _, c).into(),
-            _ => finish(|| call!(number, a, b, c, d, e, f)) as c_long,
+            _ => {
+                if number == libc::SYS_seccomp || number == libc::SYS_prctl && a == SET_SECCOMP {
+                    sandbox::entered();
+                }
+                next::syscall(number, [a, b, c, d, e, f])
+            }
         }
     }
 }

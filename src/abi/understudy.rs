@@ -3,7 +3,7 @@ use core::ffi::{c_char, c_int};
 
 /// The library's version, like "0.1.0". Static: never to be freed.
 #[unsafe(no_mangle)]
-pub extern "C" fn us_version() -> *const c_char {
+pub extern "C-unwind" fn us_version() -> *const c_char {
     const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
     VERSION.as_ptr().cast()
 }
@@ -11,7 +11,7 @@ pub extern "C" fn us_version() -> *const c_char {
 /// What an errno means here, in a sentence. Static: never to be freed. Thread-safe, unlike
 /// strerror(3); for errors that Understudy never makes itself, "see errno(3)".
 #[unsafe(no_mangle)]
-pub extern "C" fn us_strerror(number: c_int) -> *const c_char {
+pub extern "C-unwind" fn us_strerror(number: c_int) -> *const c_char {
     let text: &core::ffi::CStr = match number {
         0 => c"success",
         libc::EACCES => c"forbidden by the net's policy",

@@ -1,14 +1,11 @@
 //! `<unistd.h>`: reading, writing, closing and copying of descriptors.
-use super::messages::flat;
-use super::sys_socket::messages_send;
-use super::{finish, finish_int};
-use crate::host::message::Payload;
-use crate::host::raw::call;
-use crate::host::usermem::UserSlice;
-use crate::host::{Errno, fd, fd::Raw};
-use crate::sock::class::{self, Class};
-use crate::sock::datagram_receive::{self, Want};
-use crate::sock::stream;
+use super::{answer, slice};
+use crate::host::next::{self, checked};
+use crate::host::{Errno, message::Payload, sandbox, usermem::UserSlice};
+use crate::sock::descriptor::kind::{self, FdKind};
+use crate::sock::descriptor::reuse;
+use crate::sock::stream::{receive, send};
+use crate::sock::transfer::{self, Want};
 use core::ffi::{c_int, c_uint, c_void};
 use libc::{size_t, ssize_t};
 
@@ -17,39 +14,33 @@ use libc::{size_t, ssize_t};
 /// # Safety
 /// `buffer` must be writable for `len` bytes (if it is not, the answer is `EFAULT`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t {
-    finish(|| {
+pub unsafe extern "C-unwind" fn us_read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t {
+    let kind = kind::of(fd);
+    if kind == FdKind::Datagram && !sandbox::is_on() {
         // SAFETY: the caller's promise.
-        let payload = unsafe { flat(buffer.cast_const(), len) };
-        // SAFETY: the kernel checks the program's pointer.
-        read_with(fd, payload, || unsafe { call!(libc::SYS_read, fd, buffer, len) })
-    })
+        let payload = Payload::flat(unsafe { slice(buffer.cast_const(), len) });
+        if let Some(received) = read_datagram(fd, payload) {
+            return received;
+        }
+    }
+    // SAFETY: the caller's promise.
+    let n = unsafe { next::read(fd, buffer, len) };
+    if n > 0 || !kind.is_stream() {
+        return n;
+    }
+    // SAFETY: the caller's promise.
+    let payload = Payload::flat(unsafe { slice(buffer.cast_const(), len) });
+    answer(receive::not_received(fd, payload, 0, checked(n)))
 }
 
-/// read(2) or readv(2): `kernel` makes the call itself.
-pub(super) fn read_with(
-    fd: Raw,
-    payload: Payload,
-    kernel: impl FnOnce() -> Result<usize, Errno>,
-) -> Result<usize, Errno> {
-    match class::of(fd) {
-        Class::Datagram => {
-            match datagram_receive::receive(fd, payload, UserSlice::EMPTY, 0, Want::Data) {
-                Err(Errno::NOTSOCK) => {
-                    class::forget(fd);
-                    kernel()
-                }
-                received => received.map(|r| r.0.len),
-            }
+/// read(2) and readv(2) of a datagram socket of ours. `None`: it was another file.
+pub(super) fn read_datagram(fd: c_int, payload: Payload) -> Option<ssize_t> {
+    match transfer::receive_from(fd, payload, 0, Want::Data)? {
+        Err(Errno::NOTSOCK) => {
+            kind::forget(fd);
+            None
         }
-        Class::Other => kernel(),
-        Class::Stream | Class::Opening => match kernel() {
-            Ok(len @ 1..) => Ok(len),
-            answer @ (Ok(0) | Err(Errno::CONNRESET | Errno::INVAL)) if payload.total() != Ok(0) => {
-                stream::not_received(fd, payload, 0, answer)
-            }
-            answer => answer,
-        },
+        received => Some(answer(received.map(|(received, _)| received.len))),
     }
 }
 
@@ -58,88 +49,91 @@ pub(super) fn read_with(
 /// # Safety
 /// `buffer` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn us_write(fd: c_int, buffer: *const c_void, len: size_t) -> ssize_t {
-    finish(|| {
+pub unsafe extern "C-unwind" fn us_write(fd: c_int, buffer: *const c_void, len: size_t) -> ssize_t {
+    // SAFETY: the caller's promise.
+    let payload = Payload::flat(unsafe { slice(buffer, len) });
+    match write(fd, payload) {
+        Some(sent) => answer(sent),
         // SAFETY: the caller's promise.
-        let payload = unsafe { flat(buffer, len) };
-        // SAFETY: the kernel checks the program's pointer.
-        write_with(fd, payload, || unsafe { call!(libc::SYS_write, fd, buffer, len) })
-    })
+        None => unsafe { next::write(fd, buffer, len) },
+    }
 }
 
-/// write(2) or writev(2): `kernel` makes the call itself, for files that are not ours.
-pub(super) fn write_with(
-    fd: Raw,
-    payload: Payload,
-    kernel: impl FnOnce() -> Result<usize, Errno>,
-) -> Result<usize, Errno> {
-    let sent = match class::of(fd) {
-        Class::Other => return kernel(),
-        Class::Stream => stream::send(fd, payload, UserSlice::EMPTY, 0),
-        Class::Datagram | Class::Opening => messages_send(fd, payload, None, UserSlice::EMPTY, 0),
+/// write(2) and writev(2) on a socket of ours. `None`: it is another file, or the process is in a
+/// sandbox, which knows calls by their numbers.
+pub(super) fn write(fd: c_int, payload: Payload) -> Option<Result<usize, Errno>> {
+    let kind = kind::of(fd);
+    if kind == FdKind::Other || sandbox::is_on() {
+        return None;
+    }
+    let sent = match kind {
+        FdKind::Local | FdKind::Stream => send::send(fd, payload, 0),
+        _ => transfer::send_looked_at(fd, payload, None, UserSlice::EMPTY, 0),
     };
     match sent {
         // The hint was wrong: this number is another file's now.
-        Err(Errno::NOTSOCK) => kernel(),
-        sent => sent,
+        Err(Errno::NOTSOCK) => {
+            kind::forget(fd);
+            None
+        }
+        sent => Some(sent),
     }
 }
 
 /// close(2).
 #[unsafe(no_mangle)]
-pub extern "C" fn us_close(fd: c_int) -> c_int {
-    class::forget(fd);
-    finish_int(|| fd::close(fd).map(|()| 0))
+pub extern "C-unwind" fn us_close(fd: c_int) -> c_int {
+    kind::forget(fd);
+    reuse::before_close(fd as u32, fd as u32);
+    // SAFETY: takes a number.
+    unsafe { next::close(fd) }
 }
 
 /// close_range(2).
 #[unsafe(no_mangle)]
-pub extern "C" fn us_close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
-    class::forget_range(first, last);
+pub extern "C-unwind" fn us_close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
+    kind::forget_range(first, last);
+    reuse::before_close(first, last);
     // SAFETY: takes numbers.
-    finish_int(|| unsafe { call!(libc::SYS_close_range, first, last, flags) })
+    unsafe { next::close_range(first, last, flags) }
 }
 
 /// closefrom(3).
 #[unsafe(no_mangle)]
-pub extern "C" fn us_closefrom(first: c_int) {
+pub extern "C-unwind" fn us_closefrom(first: c_int) {
     us_close_range(first.max(0) as c_uint, c_uint::MAX, 0);
 }
 
 /// dup(2).
 #[unsafe(no_mangle)]
-pub extern "C" fn us_dup(fd: c_int) -> c_int {
+pub extern "C-unwind" fn us_dup(fd: c_int) -> c_int {
     // SAFETY: takes a number.
-    finish_int(|| new_descriptor(unsafe { call!(libc::SYS_dup, fd) }))
+    new_descriptor(unsafe { next::dup(fd) })
 }
 
 /// dup2(2).
 #[unsafe(no_mangle)]
-pub extern "C" fn us_dup2(old: c_int, new: c_int) -> c_int {
-    finish_int(|| {
-        if old == new {
-            return fd::fcntl(old, libc::F_GETFD, 0).map(|_| new as usize);
-        }
-        class::forget(new);
-        fd::dup3(old, new, 0)?;
-        new_descriptor(Ok(new as usize))
-    })
+pub extern "C-unwind" fn us_dup2(old: c_int, new: c_int) -> c_int {
+    if old != new {
+        kind::forget(new);
+        reuse::before_close(new as u32, new as u32);
+    }
+    // SAFETY: takes numbers.
+    let answer = unsafe { next::dup2(old, new) };
+    if old == new { answer } else { new_descriptor(answer) }
 }
 
 /// dup3(2).
 #[unsafe(no_mangle)]
-pub extern "C" fn us_dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
-    finish_int(|| {
-        class::forget(new);
-        fd::dup3(old, new, flags)?;
-        new_descriptor(Ok(new as usize))
-    })
+pub extern "C-unwind" fn us_dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
+    kind::forget(new);
+    reuse::before_close(new as u32, new as u32);
+    // SAFETY: takes numbers.
+    new_descriptor(unsafe { next::dup3(old, new, flags) })
 }
 
-/// Nothing is known of a descriptor that has just come to be.
-pub(super) fn new_descriptor(answer: Result<usize, Errno>) -> Result<usize, Errno> {
-    if let Ok(fd) = answer {
-        class::forget(fd as Raw);
-    }
-    answer
+/// Nothing is known of a descriptor that has just come to be (-1: of none).
+pub(super) fn new_descriptor(fd: c_int) -> c_int {
+    kind::forget(fd);
+    fd
 }

@@ -2,6 +2,7 @@
 use super::{Engine, EngineConfig, EngineError, Stop};
 use crate::host::{Errno, log, signal};
 use crate::net::{brief, brief::Brief, file};
+use crate::sock::net;
 use parking_lot::Mutex;
 use rustix::process::{Pid, getpid};
 use std::thread::JoinHandle;
@@ -33,12 +34,12 @@ pub fn start(text: &str, enter: impl FnOnce(&Brief) -> Result<(), Errno>) -> Res
     if running.as_ref().is_some_and(|r| r.is_ours() && !r.thread.is_finished()) {
         return Err(Errno::ALREADY);
     }
-    let net = file::parse(text, "us_engine_start").map_err(|wrong| {
+    let description = file::parse(text, "us_engine_start").map_err(|wrong| {
         say(&wrong);
         Errno::INVAL
     })?;
     let uid = rustix::process::geteuid().as_raw();
-    let config = EngineConfig::from_net(&net, uid).map_err(|error| {
+    let config = EngineConfig::from_net(&description, uid).map_err(|error| {
         say(&error);
         error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
     })?;
@@ -88,7 +89,7 @@ fn forget(running: Option<Running>) {
 }
 
 fn xdg() -> Option<&'static str> {
-    crate::host::env::var("XDG_RUNTIME_DIR").and_then(|v| core::str::from_utf8(v).ok())
+    net::runtime_dir()
 }
 
 fn say(what: &dyn core::fmt::Display) {

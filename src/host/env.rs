@@ -1,5 +1,5 @@
 //! The environment, without the locks of `std::env` (a forked child of a threaded program may find
-//! them held for ever) and without allocation.
+//! them held for ever).
 use core::ffi::{CStr, c_char};
 
 unsafe extern "C" {
@@ -7,9 +7,12 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-/// The value of a variable. As with `getenv`, it must not be asked for while another thread changes
-/// the environment.
-pub fn var(name: &str) -> Option<&'static [u8]> {
+/// A copy of the value of a variable. Allocates: to be asked when the library is loaded, or where
+/// the program has asked us to speak.
+///
+/// # Safety
+/// As with `getenv`, no other thread changes the environment meanwhile.
+pub unsafe fn var(name: &str) -> Option<Vec<u8>> {
     // SAFETY: libc keeps `environ` NULL or pointing at a NULL-terminated list of C strings.
     let mut entry = unsafe { environ };
     if entry.is_null() {
@@ -25,9 +28,27 @@ pub fn var(name: &str) -> Option<&'static [u8]> {
         let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
         if let Some(value) = bytes.strip_prefix(name.as_bytes()).and_then(|b| b.strip_prefix(b"="))
         {
-            return Some(value);
+            return Some(value.to_vec());
         }
         // SAFETY: this entry was not the last.
         entry = unsafe { entry.add(1) };
+    }
+}
+
+/// A variable that is read once, when the library is loaded or at the first use.
+pub struct Setting {
+    name: &'static str,
+    value: once_cell::race::OnceBox<Option<Vec<u8>>>,
+}
+
+impl Setting {
+    /// The variable of this name.
+    pub const fn new(name: &'static str) -> Setting {
+        Setting { name, value: once_cell::race::OnceBox::new() }
+    }
+    /// Its value; `None` if it was not set.
+    pub fn get(&self) -> Option<&[u8]> {
+        // SAFETY: it is read when the library is loaded, before the program's code runs.
+        self.value.get_or_init(|| Box::new(unsafe { var(self.name) })).as_deref()
     }
 }

@@ -10,8 +10,11 @@ pub type Raw = i32;
 pub struct Owned(Raw);
 
 impl Owned {
-    /// Takes over a descriptor that a system call just returned.
-    pub fn new(fd: Raw) -> Owned {
+    /// Takes over a descriptor.
+    ///
+    /// # Safety
+    /// A system call has just returned it, and nothing else closes it.
+    pub unsafe fn new(fd: Raw) -> Owned {
         Owned(fd)
     }
     /// The number, still owned here.
@@ -44,10 +47,57 @@ pub fn dup3(old: Raw, new: Raw, flags: i32) -> Result<(), Errno> {
     unsafe { call!(libc::SYS_dup3, old, new, flags) }.map(drop)
 }
 
-/// fcntl(2) with an integer argument.
-pub fn fcntl(fd: Raw, command: i32, argument: usize) -> Result<usize, Errno> {
-    // SAFETY: takes numbers; callers in this crate pass no commands with pointers.
+/// fcntl(2) with a command that takes a number or nothing.
+fn fcntl(fd: Raw, command: i32, argument: usize) -> Result<usize, Errno> {
+    // SAFETY: takes numbers; the callers below pass no commands with pointers.
     unsafe { call!(libc::SYS_fcntl, fd, command, argument) }
+}
+
+/// `F_GETFL`: the status flags (`O_NONBLOCK`, `O_ASYNC`, ...).
+pub fn status_flags(fd: Raw) -> Result<i32, Errno> {
+    fcntl(fd, libc::F_GETFL, 0).map(|flags| flags as i32)
+}
+
+/// `F_SETFL`.
+pub fn set_status_flags(fd: Raw, flags: i32) -> Result<(), Errno> {
+    fcntl(fd, libc::F_SETFL, flags as usize).map(drop)
+}
+
+/// Whether the descriptor is closed by `exec`. `EBADF`: it is not open.
+pub fn closes_on_exec(fd: Raw) -> Result<bool, Errno> {
+    fcntl(fd, libc::F_GETFD, 0).map(|flags| flags as i32 & libc::FD_CLOEXEC != 0)
+}
+
+/// Whether the file is one in memory (only those have seals).
+pub fn has_seals(fd: Raw) -> bool {
+    fcntl(fd, libc::F_GET_SEALS, 0).is_ok()
+}
+
+/// `struct f_owner_ex`: who gets the signals of a descriptor.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct SignalOwner {
+    kind: i32,
+    id: i32,
+}
+
+/// Makes `to` send the signals that `from` sends (`F_SETOWN_EX`, `F_SETSIG`).
+pub fn copy_signals(from: Raw, to: Raw) {
+    /// fcntl(2), of Linux.
+    const F_SETSIG: i32 = 10;
+    const F_GETSIG: i32 = 11;
+    const F_SETOWN_EX: i32 = 15;
+    const F_GETOWN_EX: i32 = 16;
+    let mut owner = SignalOwner::default();
+    // SAFETY: the kernel writes a `struct f_owner_ex` to `owner`.
+    let known = unsafe { call!(libc::SYS_fcntl, from, F_GETOWN_EX, &raw mut owner) };
+    if known.is_ok() && owner.id != 0 {
+        // SAFETY: the kernel reads a `struct f_owner_ex`.
+        let _ = unsafe { call!(libc::SYS_fcntl, to, F_SETOWN_EX, &raw const owner) };
+    }
+    if let Ok(signal @ 1..) = fcntl(from, F_GETSIG, 0) {
+        let _ = fcntl(to, F_SETSIG, signal);
+    }
 }
 
 /// The inode of an open file: of a socket, the number that the kernel's lists have.
@@ -59,5 +109,5 @@ pub fn inode(fd: Raw) -> Result<u32, Errno> {
 
 /// Whether the descriptor is non-blocking.
 pub fn is_nonblocking(fd: Raw) -> bool {
-    fcntl(fd, libc::F_GETFL, 0).is_ok_and(|flags| flags as i32 & libc::O_NONBLOCK != 0)
+    status_flags(fd).is_ok_and(|flags| flags & libc::O_NONBLOCK != 0)
 }

@@ -1,13 +1,17 @@
 //! Small files of the host, read and written without libc.
-use super::{Errno, fd::Owned, fd::Raw, raw::call};
-use std::ffi::CString;
+use super::{Errno, fd::Owned, fd::Raw, raw::call, scratch::Scratch};
+use std::ffi::{CStr, CString};
 
 fn open(path: &str, flags: i32, mode: u32) -> Result<Owned, Errno> {
-    let path = CString::new(path).map_err(|_| Errno::INVAL)?;
+    open_at(&CString::new(path).map_err(|_| Errno::INVAL)?, flags, mode)
+}
+
+fn open_at(path: &CStr, flags: i32, mode: u32) -> Result<Owned, Errno> {
     let flags = flags | libc::O_CLOEXEC | libc::O_NOCTTY;
     // SAFETY: a C string that outlives the call.
     let fd = unsafe { call!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, mode) }?;
-    Ok(Owned::new(fd as Raw))
+    // SAFETY: the kernel has just made it, for us.
+    Ok(unsafe { Owned::new(fd as Raw) })
 }
 
 fn read_some(fd: Raw, to: &mut [u8]) -> Result<usize, Errno> {
@@ -39,10 +43,10 @@ pub fn read(path: &str, max: usize) -> Result<Vec<u8>, Errno> {
 }
 
 /// Hands a file to `each` line by line, without the newlines. Lines that are longer than the buffer
-/// are left out. No allocation but for the path.
-pub fn lines(path: &str, mut each: impl FnMut(&[u8])) -> Result<(), Errno> {
-    let file = open(path, libc::O_RDONLY, 0)?;
-    let mut buffer = [0u8; 4096];
+/// are left out. No allocation.
+pub fn lines(path: &CStr, mut each: impl FnMut(&[u8])) -> Result<(), Errno> {
+    let file = open_at(path, libc::O_RDONLY, 0)?;
+    let mut buffer = Scratch::new(4096)?;
     let (mut len, mut skipping) = (0, false);
     loop {
         let read = read_some(file.raw(), &mut buffer[len..])?;
@@ -94,7 +98,7 @@ mod tests {
         std::fs::write(&path, &text).unwrap();
         let path = path.to_str().unwrap();
         let mut seen = Vec::new();
-        lines(path, |l| seen.push(l.len())).unwrap();
+        lines(&CString::new(path).unwrap(), |l| seen.push(l.len())).unwrap();
         assert_eq!(seen, [3, 0, 4_000, 4]);
         assert_eq!(read(path, 20_000).unwrap(), text.as_bytes());
         assert_eq!(read(path, 10), Err(Errno::FBIG));

@@ -1,4 +1,5 @@
-//! Words kept with a socket as a classic BPF filter that takes every packet.
+//! Words kept with a socket as a classic BPF filter that takes every packet: `LD #word` over and
+//! over, then `RET -1`.
 use super::{Errno, fd::Raw, option, raw::call};
 
 /// `BPF_LD | BPF_W | BPF_IMM`.
@@ -7,52 +8,79 @@ const LOAD: u16 = 0x00;
 const RETURN: u16 = 0x06;
 /// getsockopt's name for what SO_ATTACH_FILTER sets.
 const SO_GET_FILTER: i32 = libc::SO_ATTACH_FILTER;
-/// Most words (the kernel takes 4095).
-const WORDS: usize = 255;
 
-#[derive(Clone, Copy)]
+/// A word, as an instruction of the filter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
-struct Instruction {
+pub struct Word {
     code: u16,
     jt: u8,
     jf: u8,
     k: u32,
 }
 
-/// Keeps `words` (at most 255) with the socket, instead of those before.
-pub fn set(fd: Raw, words: &[u32]) -> Result<(), Errno> {
-    if words.len() > WORDS {
-        return Err(Errno::NOBUFS);
+impl Word {
+    /// The instruction that holds this word.
+    pub const fn new(word: u32) -> Word {
+        Word { code: LOAD, jt: 0, jf: 0, k: word }
     }
-    let take_all = Instruction { code: RETURN, jt: 0, jf: 0, k: u32::MAX };
-    let mut program = [take_all; WORDS + 1];
-    for (instruction, word) in program.iter_mut().zip(words) {
-        *instruction = Instruction { code: LOAD, jt: 0, jf: 0, k: *word };
+    /// The word.
+    pub const fn get(self) -> u32 {
+        self.k
     }
-    let filter =
-        libc::sock_fprog { len: (words.len() + 1) as u16, filter: program.as_mut_ptr().cast() };
-    let (level, name) = (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
-    let len = core::mem::size_of::<libc::sock_fprog>();
-    // SAFETY: the kernel reads `filter` and the `len` instructions that it points to.
-    unsafe { call!(libc::SYS_setsockopt, fd, level, name, &raw const filter, len) }.map(drop)
 }
 
-/// Reads them back; how many. `EINVAL` if there are more than `words` holds.
-pub fn get(fd: Raw, words: &mut [u32]) -> Result<usize, Errno> {
-    let mut program = [Instruction { code: 0, jt: 0, jf: 0, k: 0 }; WORDS + 1];
-    // The length counts instructions, not bytes.
-    let mut len = program.len() as libc::socklen_t;
-    let (level, name) = (libc::SOL_SOCKET, SO_GET_FILTER);
-    // SAFETY: the kernel writes at most `len` instructions to `program`.
-    unsafe {
-        call!(libc::SYS_getsockopt, fd, level, name, program.as_mut_ptr(), &raw mut len)?;
+/// Words, and the instruction behind them that ends the filter. `N` counts that as well.
+#[derive(Clone, Copy)]
+pub struct Words<const N: usize> {
+    program: [Word; N],
+    len: usize,
+}
+
+impl<const N: usize> Words<N> {
+    /// None.
+    pub const fn new() -> Words<N> {
+        Words { program: [Word::new(0); N], len: 0 }
     }
-    let kept = (len as usize).saturating_sub(1);
-    let kept = program.get(..kept).filter(|k| k.len() <= words.len()).ok_or(Errno::INVAL)?;
-    for (word, instruction) in words.iter_mut().zip(kept) {
-        *word = instruction.k;
+    /// The words.
+    pub fn as_slice(&self) -> &[Word] {
+        &self.program[..self.len]
     }
-    Ok(kept.len())
+    /// Room for `len` words, the first of which stay. `ENOBUFS`: there is none.
+    pub fn resize(&mut self, len: usize) -> Result<&mut [Word], Errno> {
+        if len >= N {
+            return Err(Errno::NOBUFS);
+        }
+        self.len = len;
+        Ok(&mut self.program[..len])
+    }
+    /// Reads those that are kept with a socket. `EINVAL`: it has a filter that is longer.
+    pub fn get(&mut self, fd: Raw) -> Result<(), Errno> {
+        // The length counts instructions, not bytes.
+        let mut len = N as libc::socklen_t;
+        let (level, name) = (libc::SOL_SOCKET, SO_GET_FILTER);
+        let program = self.program.as_mut_ptr();
+        // SAFETY: the kernel writes at most `len` instructions to `program`.
+        unsafe { call!(libc::SYS_getsockopt, fd, level, name, program, &raw mut len) }?;
+        self.len = (len as usize).saturating_sub(1).min(N - 1);
+        Ok(())
+    }
+    /// Keeps them with a socket, instead of those before.
+    pub fn set(&mut self, fd: Raw) -> Result<(), Errno> {
+        self.program[self.len] = Word { code: RETURN, jt: 0, jf: 0, k: u32::MAX };
+        let len = (self.len + 1) as u16;
+        let filter = libc::sock_fprog { len, filter: self.program.as_mut_ptr().cast() };
+        let (level, name) = (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
+        let size = core::mem::size_of::<libc::sock_fprog>();
+        // SAFETY: the kernel reads `filter` and the `len` instructions that it points to.
+        unsafe { call!(libc::SYS_setsockopt, fd, level, name, &raw const filter, size) }.map(drop)
+    }
+}
+
+impl<const N: usize> Default for Words<N> {
+    fn default() -> Self {
+        Words::new()
+    }
 }
 
 /// Takes them away.

@@ -1,15 +1,22 @@
 //! What we have to say, only when asked: `UNDERSTUDY_LOG=1` (or `stderr`) writes to standard error,
 //! `UNDERSTUDY_LOG=/path` adds to a file. Otherwise nothing is ever written.
-use super::{env, file};
+use super::{env::Setting, file};
 
-/// Whether anybody wants to hear.
-pub fn wanted() -> bool {
-    env::var("UNDERSTUDY_LOG").is_some_and(|v| !v.is_empty() && v != b"0")
+static LOG: Setting = Setting::new("UNDERSTUDY_LOG");
+
+/// Reads the variable: to be called when the library is loaded.
+pub fn read_setting() {
+    LOG.get();
 }
 
-/// One line. Make the text only if [`wanted`].
+/// Whether the program's user wants to see it.
+pub fn wanted() -> bool {
+    LOG.get().is_some_and(|v| !v.is_empty() && v != b"0")
+}
+
+/// Writes one line. Make the text only if [`wanted`].
 pub fn say(text: &str) {
-    let Some(to) = env::var("UNDERSTUDY_LOG") else { return };
+    let Some(to) = LOG.get() else { return };
     let line = format!("understudy[{}]: {text}\n", rustix::process::getpid());
     match core::str::from_utf8(to) {
         Ok(path) if path.starts_with('/') => {

@@ -6,7 +6,8 @@ pub fn create(content: &[u8]) -> Result<Owned, Errno> {
     let name = c"understudy";
     // SAFETY: a C string that outlives the call.
     let file = unsafe { call!(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC) }?;
-    let file = Owned::new(file as Raw);
+    // SAFETY: the kernel has just made it, for us.
+    let file = unsafe { Owned::new(file as Raw) };
     // SAFETY: the kernel reads `content` alone.
     let n = unsafe { call!(libc::SYS_pwrite64, file.raw(), content.as_ptr(), content.len(), 0) }?;
     if n == content.len() { Ok(file) } else { Err(Errno::NOSPC) }
@@ -15,7 +16,9 @@ pub fn create(content: &[u8]) -> Result<Owned, Errno> {
 /// The first bytes of such a file. `EINVAL` if it is another file (which might block).
 pub fn read(file: Raw, to: &mut [u8]) -> Result<usize, Errno> {
     // Only files in memory have seals.
-    fd::fcntl(file, libc::F_GET_SEALS, 0)?;
+    if !fd::has_seals(file) {
+        return Err(Errno::INVAL);
+    }
     // SAFETY: the kernel writes at most `to.len()` bytes to `to`.
     unsafe { call!(libc::SYS_pread64, file, to.as_mut_ptr(), to.len(), 0) }
 }

@@ -1,33 +1,47 @@
 //! Sending and receiving the program's own buffers, untouched: the kernel copies and checks them.
+//!
+//! [`Payload`] is what a program gave to a call. The functions of this file make the call by the
+//! next library's function (see [`super::next`]): a thread may leave them and never come back.
+use super::next::{self, checked};
+use super::scratch::Scratch;
 use super::{Errno, fd::Raw, raw::call, unix::Address, usermem::UserSlice};
+use core::marker::PhantomData;
+
+const IOVEC: usize = core::mem::size_of::<libc::iovec>();
 
 /// What a program gave to send from, or to receive into.
 #[derive(Clone, Copy, Debug)]
-pub enum Payload {
+pub struct Payload<'a>(Form<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Form<'a> {
     /// One buffer.
-    Flat(UserSlice),
+    Flat(UserSlice<'a>),
     /// `len() / 16` `struct iovec`s at an address.
-    Vector(UserSlice),
+    Vector(UserSlice<'a>),
 }
 
-impl Payload {
+impl<'a> Payload<'a> {
+    /// One buffer.
+    pub const fn flat(buffer: UserSlice<'a>) -> Payload<'a> {
+        Payload(Form::Flat(buffer))
+    }
     /// A program's `iov` and `iovlen`. `EMSGSIZE` above `UIO_MAXIOV`, as from sendmsg(2).
     ///
     /// # Safety
-    /// As for [`UserSlice::new`], for the vector and all it points to.
-    pub unsafe fn vector(iov: usize, count: usize) -> Result<Payload, Errno> {
+    /// As for [`UserSlice::new`], for the vector and for all that it points to.
+    pub unsafe fn vector(iov: usize, count: usize) -> Result<Payload<'a>, Errno> {
         if count > libc::UIO_MAXIOV as usize {
             return Err(Errno::MSGSIZE);
         }
-        let size = core::mem::size_of::<libc::iovec>();
         // SAFETY: passed on to the caller.
-        Ok(Payload::Vector(unsafe { UserSlice::new(iov, count * size) }))
+        Ok(Payload(Form::Vector(unsafe { UserSlice::new(iov, count * IOVEC) })))
     }
     /// How many bytes it holds in all; `EFAULT` if the vector cannot be read.
     pub fn total(self) -> Result<usize, Errno> {
-        match self {
-            Payload::Flat(slice) => Ok(slice.len()),
-            Payload::Vector(_) => {
+        match self.0 {
+            Form::Flat(slice) => Ok(slice.len()),
+            Form::Vector(_) => {
                 let mut sum = 0usize;
                 let mut index = 0;
                 while let Some(slice) = self.part(index)? {
@@ -39,58 +53,70 @@ impl Payload {
         }
     }
     /// Its `index`-th buffer; `None` past the last.
-    pub fn part(self, index: usize) -> Result<Option<UserSlice>, Errno> {
-        match self {
-            Payload::Flat(slice) => Ok((index == 0).then_some(slice)),
-            Payload::Vector(vector) => {
-                let rest = vector.skip(index * 16);
+    pub fn part(self, index: usize) -> Result<Option<UserSlice<'a>>, Errno> {
+        match self.0 {
+            Form::Flat(slice) => Ok((index == 0).then_some(slice)),
+            Form::Vector(vector) => {
+                let rest = vector.skip(index * IOVEC);
                 if rest.is_empty() {
                     return Ok(None);
                 }
-                let bytes = rest.read_array::<16>()?;
+                let bytes = rest.read_array::<IOVEC>()?;
                 let (base, len) = bytes.split_at(8);
                 let word = |b: &[u8]| usize::from_ne_bytes(b.try_into().unwrap_or_default());
-                // SAFETY: `vector` was vouched for with all it points to.
+                // SAFETY: the vector was vouched for with all that it points to.
                 Ok(Some(unsafe { UserSlice::new(word(base), word(len)) }))
             }
         }
     }
-    /// All but its first `skip` bytes, as one payload. `vector` holds it together, and must live as
-    /// long as that is used.
-    pub fn after(self, skip: usize, vector: &mut Vec<libc::iovec>) -> Result<Payload, Errno> {
-        let (mut left, mut index) = (skip, 0);
-        vector.clear();
-        while let Some(part) = self.part(index)? {
-            index += 1;
-            let gone = left.min(part.len());
-            left -= gone;
-            if gone < part.len() {
-                vector.push(one(part.skip(gone)));
-            }
+    /// How many buffers it has.
+    fn count(self) -> usize {
+        match self.0 {
+            Form::Flat(_) => 1,
+            Form::Vector(vector) => vector.len() / IOVEC,
         }
-        let size = core::mem::size_of::<libc::iovec>();
-        // SAFETY: `vector` is readable; what it points to was vouched for with `self`.
-        let whole = unsafe { UserSlice::new(vector.as_ptr() as usize, vector.len() * size) };
-        Ok(Payload::Vector(whole))
+    }
+    /// Copies its first bytes to `to`; how many.
+    pub fn read(self, to: &mut [u8]) -> Result<usize, Errno> {
+        let (mut len, mut index) = (0, 0);
+        while len < to.len()
+            && let Some(part) = self.part(index)?
+        {
+            len += part.read(&mut to[len..])?;
+            index += 1;
+        }
+        Ok(len)
+    }
+    /// Copies `from` into its first bytes; how many.
+    pub fn write(self, from: &[u8]) -> Result<usize, Errno> {
+        let (mut rest, mut index) = (from, 0);
+        while !rest.is_empty()
+            && let Some(part) = self.part(index)?
+        {
+            let written = part.write(rest)?;
+            rest = &rest[written..];
+            index += 1;
+        }
+        Ok(from.len() - rest.len())
     }
 }
 
-/// What came back from [`receive`].
+/// What came back from a receiving call.
 #[derive(Clone, Copy, Debug)]
 pub struct Received {
     /// Bytes (with `MSG_TRUNC`: of the datagram).
     pub len: usize,
-    /// `msg_flags`; 0 for a flat payload.
+    /// `msg_flags`; 0 where the call has none.
     pub flags: i32,
     /// Bytes of control data written.
     pub control_len: usize,
 }
 
-fn header(payload: UserSlice, control: UserSlice) -> libc::msghdr {
+fn header(pieces: UserSlice, control: UserSlice) -> libc::msghdr {
     // SAFETY: all zeros is a valid msghdr.
     let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
-    header.msg_iov = payload.address() as *mut libc::iovec;
-    header.msg_iovlen = (payload.len() / core::mem::size_of::<libc::iovec>()) as _;
+    header.msg_iov = pieces.address() as *mut libc::iovec;
+    header.msg_iovlen = (pieces.len() / IOVEC) as _;
     header.msg_control = control.address() as *mut libc::c_void;
     header.msg_controllen = control.len() as _;
     header
@@ -100,37 +126,63 @@ fn one(slice: UserSlice) -> libc::iovec {
     libc::iovec { iov_base: slice.address() as *mut libc::c_void, iov_len: slice.len() }
 }
 
+fn of_bytes(bytes: &[u8]) -> libc::iovec {
+    libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
+}
+
 /// The vector of `payload`: its own, or `single` filled in for a flat one.
-fn vector_of(payload: Payload, single: &mut libc::iovec) -> UserSlice {
-    match payload {
-        Payload::Vector(vector) => vector,
-        Payload::Flat(slice) => {
+fn vector_of<'a>(payload: Payload<'a>, single: &'a mut libc::iovec) -> UserSlice<'a> {
+    match payload.0 {
+        Form::Vector(vector) => vector,
+        Form::Flat(slice) => {
             *single = one(slice);
-            let size = core::mem::size_of::<libc::iovec>();
-            // SAFETY: `single` outlives the call that this is passed to.
-            unsafe { UserSlice::new(core::ptr::from_mut(single) as usize, size) }
+            // SAFETY: `single` is borrowed as long as the result is used.
+            unsafe { UserSlice::new(core::ptr::from_mut(single) as usize, IOVEC) }
         }
     }
 }
 
-/// sendto(2) or sendmsg(2), to `to` if given.
+/// send(2) of a flat payload, else sendmsg(2), without address and control data.
 #[inline]
-pub fn send(
+pub fn send(fd: Raw, payload: Payload, flags: i32) -> Result<usize, Errno> {
+    match payload.0 {
+        Form::Flat(b) => {
+            // SAFETY: the kernel only reads, and checks the program's pointer.
+            checked(unsafe { next::send(fd, b.address() as *const _, b.len(), flags) })
+        }
+        Form::Vector(_) => send_header(fd, payload, None, flags),
+    }
+}
+
+/// sendmsg(2), to `to` if given.
+pub fn send_header(
     fd: Raw,
     payload: Payload,
     to: Option<&Address>,
-    control: UserSlice,
     flags: i32,
 ) -> Result<usize, Errno> {
+    let mut single = one(UserSlice::EMPTY);
+    let mut header = header(vector_of(payload, &mut single), UserSlice::EMPTY);
     let (name, name_len) = to.map_or((core::ptr::null(), 0), Address::raw);
-    match payload {
+    header.msg_name = name.cast_mut().cast();
+    header.msg_namelen = name_len;
+    // SAFETY: the kernel only reads, and checks the program's pointers; ours outlive the call.
+    checked(unsafe { next::sendmsg(fd, &raw const header, flags) })
+}
+
+/// sendto(2) of a flat payload, else sendmsg(2). Straight to the kernel: it does not wait
+/// (`MSG_DONTWAIT` is added).
+#[inline]
+pub fn post(fd: Raw, payload: Payload, to: Option<&Address>) -> Result<usize, Errno> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let (name, name_len) = to.map_or((core::ptr::null(), 0), Address::raw);
+    match payload.0 {
         // SAFETY: the kernel only reads, and checks the program's pointer.
-        Payload::Flat(b) if control.is_empty() => unsafe {
+        Form::Flat(b) => unsafe {
             call!(libc::SYS_sendto, fd, b.address(), b.len(), flags, name, name_len)
         },
-        _ => {
-            let mut single = one(UserSlice::EMPTY);
-            let mut header = header(vector_of(payload, &mut single), control);
+        Form::Vector(vector) => {
+            let mut header = header(vector, UserSlice::EMPTY);
             header.msg_name = name.cast_mut().cast();
             header.msg_namelen = name_len;
             // SAFETY: the kernel only reads, and checks the program's pointers.
@@ -139,33 +191,45 @@ pub fn send(
     }
 }
 
-/// recvfrom(2) or recvmsg(2); the sender's name into `from` if given.
+/// recv(2) of a flat payload, else recvmsg(2), without address and control data.
 #[inline]
-pub fn receive(
-    fd: Raw,
-    payload: Payload,
-    from: Option<&mut Address>,
-    control: UserSlice,
-    flags: i32,
-) -> Result<Received, Errno> {
-    match payload {
-        Payload::Flat(b) if control.is_empty() => {
-            let (name, len) = from.map_or((core::ptr::null_mut(), core::ptr::null_mut()), |a| {
-                a.set_len(SIZE_UN);
-                a.raw_mut()
-            });
-            // SAFETY: the program gave the buffer to be written; `from` is ours.
-            let len =
-                unsafe { call!(libc::SYS_recvfrom, fd, b.address(), b.len(), flags, name, len) }?;
+pub fn receive(fd: Raw, payload: Payload, flags: i32) -> Result<Received, Errno> {
+    match payload.0 {
+        Form::Flat(b) => {
+            // SAFETY: the program gave the buffer to be written.
+            let len = checked(unsafe { next::recv(fd, b.address() as *mut _, b.len(), flags) })?;
             Ok(Received { len, flags: 0, control_len: 0 })
         }
-        _ => receive_header(fd, payload, from, control, flags),
+        Form::Vector(_) => receive_header(fd, payload, None, UserSlice::EMPTY, flags),
     }
 }
 
 const SIZE_UN: libc::socklen_t = core::mem::size_of::<libc::sockaddr_un>() as libc::socklen_t;
 
-/// recvmsg(2), always: for who needs `msg_flags`.
+/// recvfrom(2) of a flat payload, else recvmsg(2): the sender's name comes into `from`.
+#[inline]
+pub fn receive_from(
+    fd: Raw,
+    payload: Payload,
+    from: &mut Address,
+    flags: i32,
+) -> Result<Received, Errno> {
+    match payload.0 {
+        Form::Flat(b) => {
+            from.set_len(SIZE_UN);
+            let (name, len) = from.raw_mut();
+            let data = b.address() as *mut libc::c_void;
+            // SAFETY: the program gave the buffer to be written; `from` is ours.
+            let len = checked(unsafe {
+                next::recvfrom(fd, data, b.len(), flags, name.cast::<libc::sockaddr>(), len)
+            })?;
+            Ok(Received { len, flags: 0, control_len: 0 })
+        }
+        Form::Vector(_) => receive_header(fd, payload, Some(from), UserSlice::EMPTY, flags),
+    }
+}
+
+/// recvmsg(2).
 pub fn receive_header(
     fd: Raw,
     payload: Payload,
@@ -180,7 +244,7 @@ pub fn receive_header(
         header.msg_namelen = SIZE_UN;
     }
     // SAFETY: the program gave the buffers to be written; `from` is ours.
-    let len = unsafe { call!(libc::SYS_recvmsg, fd, &raw mut header, flags) }?;
+    let len = checked(unsafe { next::recvmsg(fd, &raw mut header, flags) })?;
     if let Some(from) = from {
         from.set_len(header.msg_namelen);
     }
@@ -197,46 +261,84 @@ pub fn send_raw(fd: Raw, payload: Payload, to: &[u8], flags: i32) -> Result<usiz
     unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
 }
 
-/// Sends `prefix` and behind it the bytes `range` of `payload`, with at most [`RIGHTS_MAX`]
-/// descriptors.
-pub fn send_parts(
-    fd: Raw,
-    prefix: &[u8],
-    (payload, range): (Payload, core::ops::Range<usize>),
-    to: Option<&Address>,
-    pass: &[Raw],
-    flags: i32,
-) -> Result<usize, Errno> {
-    let mut parts = Vec::with_capacity(4);
-    if !prefix.is_empty() {
-        let (iov_base, iov_len) = (prefix.as_ptr().cast_mut().cast(), prefix.len());
-        parts.push(libc::iovec { iov_base, iov_len });
-    }
-    let (mut at, mut index) = (0, 0);
-    while at < range.end
-        && let Some(part) = payload.part(index)?
-    {
-        let (from, until) = (range.start.clamp(at, at + part.len()) - at, range.end - at);
-        let piece = part.first(until).skip(from);
-        if !piece.is_empty() {
-            parts.push(one(piece));
-        }
-        at += part.len();
-        index += 1;
-    }
-    let mut passed = Rights::new(pass);
-    let control = if pass.is_empty() { UserSlice::EMPTY } else { passed.as_slice() };
-    let mut header = header(UserSlice::EMPTY, control);
-    header.msg_iov = parts.as_mut_ptr();
-    header.msg_iovlen = parts.len() as _;
-    let (name, name_len) = to.map_or((core::ptr::null(), 0), Address::raw);
-    header.msg_name = name.cast_mut().cast();
-    header.msg_namelen = name_len;
-    // SAFETY: the kernel only reads; it checks the program's pointers, and ours outlive the call.
-    unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
+/// Pieces that are kept on the stack; more lie in memory of their own.
+const PIECES_NEAR: usize = 16;
+
+/// A message that is made of a prefix of ours and a range of a program's payload.
+pub struct Parts<'a> {
+    near: [libc::iovec; PIECES_NEAR],
+    far: Option<Scratch>,
+    len: usize,
+    payload: PhantomData<&'a [u8]>,
 }
 
-/// Descriptors that [`send_parts`] passes at most.
+impl<'a> Parts<'a> {
+    /// `prefix`, and behind it the bytes `range` of `payload`.
+    pub fn new(
+        prefix: &'a [u8],
+        payload: Payload<'a>,
+        range: core::ops::Range<usize>,
+    ) -> Result<Parts<'a>, Errno> {
+        let most = payload.count() + 1;
+        let far = if most > PIECES_NEAR { Some(Scratch::new(most * IOVEC)?) } else { None };
+        let near = [of_bytes(&[]); PIECES_NEAR];
+        let mut parts = Parts { near, far, len: 0, payload: PhantomData };
+        if !prefix.is_empty() {
+            parts.push(of_bytes(prefix));
+        }
+        let (mut at, mut index) = (0, 0);
+        while at < range.end
+            && let Some(part) = payload.part(index)?
+        {
+            let (from, until) = (range.start.clamp(at, at + part.len()) - at, range.end - at);
+            let piece = part.first(until).skip(from);
+            if !piece.is_empty() {
+                parts.push(one(piece));
+            }
+            at += part.len();
+            index += 1;
+        }
+        Ok(parts)
+    }
+    fn push(&mut self, piece: libc::iovec) {
+        match &mut self.far {
+            None => self.near[self.len] = piece,
+            Some(far) => {
+                let at = self.len * IOVEC;
+                far[at..at + 8].copy_from_slice(&(piece.iov_base as usize).to_ne_bytes());
+                far[at + 8..at + 16].copy_from_slice(&piece.iov_len.to_ne_bytes());
+            }
+        }
+        self.len += 1;
+    }
+    fn address(&self) -> *const libc::iovec {
+        match &self.far {
+            None => self.near.as_ptr(),
+            Some(far) => far.as_ptr().cast(),
+        }
+    }
+    /// Sends it with descriptors, without waiting if `flags` say so.
+    pub fn send(
+        &self,
+        fd: Raw,
+        to: Option<&Address>,
+        pass: &[Raw],
+        flags: i32,
+    ) -> Result<usize, Errno> {
+        let mut passed = Rights::new(pass);
+        let control = if pass.is_empty() { UserSlice::EMPTY } else { passed.as_slice() };
+        let mut header = header(UserSlice::EMPTY, control);
+        header.msg_iov = self.address().cast_mut();
+        header.msg_iovlen = self.len as _;
+        let (name, name_len) = to.map_or((core::ptr::null(), 0), Address::raw);
+        header.msg_name = name.cast_mut().cast();
+        header.msg_namelen = name_len;
+        // SAFETY: the kernel only reads; it checks the program's pointers, ours outlive the call.
+        checked(unsafe { next::sendmsg(fd, &raw const header, flags) })
+    }
+}
+
+/// Descriptors that [`Parts::send`] passes at most.
 pub const RIGHTS_MAX: usize = 4;
 
 /// A control message with descriptors (SCM_RIGHTS).
@@ -257,28 +359,109 @@ impl Rights {
         let (level, kind) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
         Rights { len, level, kind, fds }
     }
-    fn as_slice(&mut self) -> UserSlice {
+    fn as_slice(&mut self) -> UserSlice<'_> {
         let size = core::mem::size_of::<Rights>();
-        // SAFETY: it outlives the call that this is passed to.
+        // SAFETY: it is borrowed as long as the result is used.
         unsafe { UserSlice::new(core::ptr::from_mut(self) as usize, size) }
     }
 }
 
 /// Sends our own bytes.
 pub fn send_bytes(fd: Raw, bytes: &[u8], to: Option<&Address>, flags: i32) -> Result<usize, Errno> {
-    // SAFETY: `send` only reads it.
-    let slice = unsafe { UserSlice::new(bytes.as_ptr() as usize, bytes.len()) };
-    send(fd, Payload::Flat(slice), to, UserSlice::EMPTY, flags)
+    let (name, name_len) = to.map_or((core::ptr::null(), 0), Address::raw);
+    let (data, len) = (bytes.as_ptr(), bytes.len());
+    // SAFETY: the kernel reads `bytes` and `to` alone.
+    unsafe { call!(libc::SYS_sendto, fd, data, len, flags, name, name_len) }
 }
 
 /// Sends our own bytes with a descriptor; does not wait.
-pub fn send_bytes_noted(fd: Raw, bytes: &[u8], to: &Address, note: Raw) -> Result<usize, Errno> {
-    // SAFETY: it is only read.
-    let payload = unsafe { UserSlice::new(bytes.as_ptr() as usize, bytes.len()) };
-    let what = (Payload::Flat(payload), 0..bytes.len());
+pub fn send_bytes_noted(fd: Raw, bytes: &[u8], to: &Address, pass: Raw) -> Result<usize, Errno> {
+    let mut passed = Rights::new(&[pass]);
+    let mut single = of_bytes(bytes);
+    let mut header = header(UserSlice::EMPTY, passed.as_slice());
+    header.msg_iov = &raw mut single;
+    header.msg_iovlen = 1;
+    let (name, name_len) = to.raw();
+    header.msg_name = name.cast_mut().cast();
+    header.msg_namelen = name_len;
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    send_parts(fd, &[], what, Some(to), &[note], flags)
+    // SAFETY: the kernel only reads, and all of it outlives the call.
+    unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
 }
+
+/// Sends two pieces of ours as one message; does not wait.
+pub fn send_pieces(fd: Raw, parts: [&[u8]; 2], to: &Address) -> Result<usize, Errno> {
+    let mut pieces = parts.map(of_bytes);
+    let mut header = header(UserSlice::EMPTY, UserSlice::EMPTY);
+    header.msg_iov = pieces.as_mut_ptr();
+    header.msg_iovlen = 2;
+    let (name, name_len) = to.raw();
+    header.msg_name = name.cast_mut().cast();
+    header.msg_namelen = name_len;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the kernel only reads, and all of it outlives the call.
+    unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }
+}
+
+/// Receives into our own bytes.
+pub fn receive_bytes(
+    fd: Raw,
+    bytes: &mut [u8],
+    from: Option<&mut Address>,
+    flags: i32,
+) -> Result<usize, Errno> {
+    let (name, name_len) = from.map_or((core::ptr::null_mut(), core::ptr::null_mut()), |a| {
+        a.set_len(SIZE_UN);
+        a.raw_mut()
+    });
+    let (data, len) = (bytes.as_mut_ptr(), bytes.len());
+    // SAFETY: the kernel writes at most `len` bytes to `bytes`, and to `from`, which are ours.
+    unsafe { call!(libc::SYS_recvfrom, fd, data, len, flags, name, name_len) }
+}
+
+/// Receives one message: its first byte into `head`, the rest into `payload`. Returns the length of
+/// the message.
+pub fn receive_behind(fd: Raw, head: &mut u8, payload: Payload) -> Result<usize, Errno> {
+    let most = payload.count() + 1;
+    let mut pieces = Scratch::new(most * IOVEC)?;
+    let mut put = |index: usize, piece: libc::iovec| {
+        let place = &mut pieces[index * IOVEC..(index + 1) * IOVEC];
+        place[..8].copy_from_slice(&(piece.iov_base as usize).to_ne_bytes());
+        place[8..].copy_from_slice(&piece.iov_len.to_ne_bytes());
+    };
+    put(0, libc::iovec { iov_base: core::ptr::from_mut(head).cast(), iov_len: 1 });
+    let mut count = 1;
+    while count < most
+        && let Some(part) = payload.part(count - 1)?
+    {
+        put(count, one(part));
+        count += 1;
+    }
+    let mut header = header(UserSlice::EMPTY, UserSlice::EMPTY);
+    header.msg_iov = pieces.as_mut_ptr().cast();
+    header.msg_iovlen = count as _;
+    // SAFETY: the program gave the buffers to be written; the rest is ours.
+    unsafe { call!(libc::SYS_recvmsg, fd, &raw mut header, 0) }
+}
+
+/// Reads and drops bytes of a stream; how many.
+pub fn discard(fd: Raw, most: usize, flags: i32) -> Result<usize, Errno> {
+    /// Written by the kernel, never read.
+    static SINK: Sink = Sink(core::cell::UnsafeCell::new([0; Sink::LEN]));
+    let len = most.min(Sink::LEN);
+    let sink = SINK.0.get().cast::<libc::c_void>();
+    // SAFETY: the kernel may write there, and nothing reads it.
+    checked(unsafe { next::recv(fd, sink, len, flags) })
+}
+
+struct Sink(core::cell::UnsafeCell<[u8; Sink::LEN]>);
+
+impl Sink {
+    const LEN: usize = 64 * 1024;
+}
+
+// SAFETY: it has no value that anything depends on; only the kernel writes it, nothing reads it.
+unsafe impl Sync for Sink {}
 
 /// Zeros to send as padding.
 static ZEROS: [u8; 32 * 1024] = [0; 32 * 1024];
@@ -288,18 +471,14 @@ const PIECES_MAX: usize = 66;
 /// Sends `parts` and behind them zeros up to `length` bytes in all (2 MiB at most), without
 /// waiting; how many bytes were sent, `None` if that failed.
 pub fn send_padded(fd: Raw, parts: [&[u8]; 2], length: usize) -> Option<usize> {
-    let piece = |bytes: &[u8]| libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
-    };
-    let mut pieces = [piece(&[]); PIECES_MAX];
+    let mut pieces = [of_bytes(&[]); PIECES_MAX];
     let mut total = 0;
     for (index, place) in pieces.iter_mut().enumerate() {
         let part = match parts.get(index) {
             Some(part) => part,
             None => &ZEROS[..ZEROS.len().min(length.saturating_sub(total))],
         };
-        *place = piece(part);
+        *place = of_bytes(part);
         total += part.len();
     }
     let mut header = header(UserSlice::EMPTY, UserSlice::EMPTY);
@@ -310,13 +489,23 @@ pub fn send_padded(fd: Raw, parts: [&[u8]; 2], length: usize) -> Option<usize> {
     unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }.ok()
 }
 
-/// Receives into our own bytes.
-pub fn receive_bytes(
-    fd: Raw,
-    bytes: &mut [u8],
-    from: Option<&mut Address>,
-    flags: i32,
-) -> Result<usize, Errno> {
-    let payload = Payload::Flat(UserSlice::from_bytes(bytes));
-    receive(fd, payload, from, UserSlice::EMPTY, flags).map(|r| r.len)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_fill_one_buffer_after_another() {
+        let mut one = [0; 4];
+        assert_eq!(Payload::flat(UserSlice::from_bytes(&mut one)).write(b"abc"), Ok(3));
+        assert_eq!(&one, b"abc\0");
+        let (mut a, mut b) = ([0u8; 2], [0u8; 3]);
+        let pieces = [&mut a[..], &mut [], &mut b[..]]
+            .map(|part| libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: part.len() });
+        // SAFETY: our own buffers, which live as long as the payload.
+        let payload = unsafe { Payload::vector(pieces.as_ptr() as usize, 3) }.unwrap();
+        assert_eq!((payload.total(), payload.write(b"abcd")), (Ok(5), Ok(4)));
+        let mut back = [0; 5];
+        assert_eq!((payload.read(&mut back), &back), (Ok(5), b"abcd\0"));
+        assert_eq!((&a, &b), (b"ab", b"cd\0"));
+    }
 }

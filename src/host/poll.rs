@@ -1,5 +1,10 @@
 //! poll(2) on one descriptor.
-use super::{Errno, fd::Raw, raw::call};
+use super::{
+    Errno,
+    fd::Raw,
+    next::{self, checked},
+    raw::call,
+};
 use core::time::Duration;
 
 /// Waits until `fd` shows one of `events` (or an error, or a hang-up); what it shows, 0 after
@@ -13,6 +18,19 @@ pub fn one(fd: Raw, events: i16, timeout: Option<Duration>) -> Result<i16, Errno
     let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: one pollfd and one timespec, both alive; no signal mask.
     unsafe { call!(libc::SYS_ppoll, &raw mut entry, 1, limit, 0, 0) }?;
+    Ok(entry.revents)
+}
+
+/// The same by the next library's function: the thread may leave it.
+pub fn one_cancellable(fd: Raw, events: i16, timeout: Option<Duration>) -> Result<i16, Errno> {
+    let mut entry = libc::pollfd { fd, events, revents: 0 };
+    let limit = timeout.map(|t| libc::timespec {
+        tv_sec: t.as_secs().min(i64::MAX as u64) as i64,
+        tv_nsec: i64::from(t.subsec_nanos()),
+    });
+    let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: one pollfd and one timespec, both alive; no signal mask.
+    checked(unsafe { next::ppoll(&raw mut entry, 1, limit, core::ptr::null()) } as isize)?;
     Ok(entry.revents)
 }
 

@@ -2,6 +2,7 @@
 use super::{
     Errno,
     fd::{Owned, Raw},
+    next::{self, checked},
     raw::call,
 };
 
@@ -81,7 +82,14 @@ pub struct PeerCred {
 pub fn socket(family: i32, kind: i32, protocol: i32) -> Result<Owned, Errno> {
     // SAFETY: takes numbers.
     let fd = unsafe { call!(libc::SYS_socket, family, kind, protocol) }?;
-    Ok(Owned::new(fd as Raw))
+    // SAFETY: the kernel has just made it, for us.
+    Ok(unsafe { Owned::new(fd as Raw) })
+}
+
+/// socket(2) by the next library's function: the program's own.
+pub fn socket_of_next(family: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
+    // SAFETY: takes numbers.
+    checked(unsafe { next::socket(family, kind, protocol) } as isize).map(|fd| fd as Raw)
 }
 
 /// bind(2).
@@ -96,6 +104,18 @@ pub fn connect(fd: Raw, to: &Address) -> Result<(), Errno> {
     let (ptr, len) = to.raw();
     // SAFETY: the kernel reads `len` bytes of `to`.
     unsafe { call!(libc::SYS_connect, fd, ptr, len) }.map(drop)
+}
+
+/// connect(2) by the next library's function: it may block, and the thread may leave it.
+pub fn connect_cancellable(fd: Raw, to: &Address) -> Result<(), Errno> {
+    connect_raw_cancellable(fd, &to.bytes[..(to.len as usize).min(SIZE)])
+}
+
+/// The same, to an address of any family.
+pub fn connect_raw_cancellable(fd: Raw, address: &[u8]) -> Result<(), Errno> {
+    let len = address.len() as libc::socklen_t;
+    // SAFETY: the callee reads `len` bytes of `address`.
+    checked(unsafe { next::connect(fd, address.as_ptr().cast(), len) } as isize).map(drop)
 }
 
 /// connect(2) to `AF_UNSPEC`: dissolves a datagram socket's peer.
@@ -117,7 +137,18 @@ pub fn accept(fd: Raw, flags: i32) -> Result<(Owned, Address), Errno> {
     let (ptr, len) = peer.raw_mut();
     // SAFETY: the kernel writes at most `len` bytes to `peer`, and its length.
     let accepted = unsafe { call!(libc::SYS_accept4, fd, ptr, len, flags) }?;
-    Ok((Owned::new(accepted as Raw), peer))
+    // SAFETY: the kernel has just made it, for us.
+    Ok((unsafe { Owned::new(accepted as Raw) }, peer))
+}
+
+/// accept4(2) by the next library's function: it may block, and the thread may leave it.
+pub fn accept_cancellable(fd: Raw, flags: i32) -> Result<(Owned, Address), Errno> {
+    let mut peer = Address::buffer();
+    let (ptr, len) = peer.raw_mut();
+    // SAFETY: the callee writes at most `len` bytes to `peer`, and its length.
+    let accepted = checked(unsafe { next::accept4(fd, ptr.cast(), len, flags) } as isize)?;
+    // SAFETY: the kernel has just made it, for us.
+    Ok((unsafe { Owned::new(accepted as Raw) }, peer))
 }
 
 /// shutdown(2).

@@ -1,6 +1,6 @@
 //! The kernel's list of unix sockets: the registry of names. By `sock_diag` (netlink), or where
 //! that is forbidden from `/proc/net/unix`. No allocation: `bind` may run in a signal handler.
-use super::{Errno, fd::Owned, file, message, unix};
+use super::{Errno, fd::Owned, file, message, scratch::Scratch, unix};
 
 /// `TCP_ESTABLISHED`, as unix sockets use it: connected.
 pub const ESTABLISHED: u8 = 1;
@@ -36,8 +36,8 @@ const NLMSG_DONE: u16 = 3;
 const REQUEST_DUMP: u16 = 0x301;
 /// UDIAG_SHOW_NAME, _PEER, _RQLEN, _UID.
 const SHOW: u32 = 0x1 | 0x4 | 0x10 | 0x40;
-/// The kernel's dump pages are no longer than NLMSG_GOODSIZE (at most 8 KiB).
-const PAGE: usize = 8192;
+/// The kernel makes its pages as large as the buffer, up to this (af_netlink.c, netlink_dump).
+const PAGE: usize = 32 * 1024;
 
 /// Hands every abstractly named socket of these `states` (see [`Entry::state`]) to `each`, in no
 /// order. Sockets that come or go meanwhile may be missed.
@@ -90,9 +90,10 @@ fn by_netlink(states: &[u8], each: &mut dyn FnMut(&Entry)) -> Result<bool, Errno
     request[20..24].copy_from_slice(&mask.to_ne_bytes());
     request[28..32].copy_from_slice(&SHOW.to_ne_bytes());
     message::send_bytes(socket.raw(), &request, None, 0)?;
+    let mut buffer = Scratch::new(PAGE)?;
     let mut answered = false;
     loop {
-        match page(&socket, each) {
+        match page(&socket, &mut buffer, each) {
             Ok(Page::More) => answered = true,
             Ok(Page::Last) => return Ok(true),
             Ok(Page::Refused) | Err(_) if !answered => return Ok(false),
@@ -108,15 +109,14 @@ enum Page {
     Refused,
 }
 
-fn page(socket: &Owned, each: &mut dyn FnMut(&Entry)) -> Result<Page, Errno> {
-    let mut buffer = [0u8; PAGE];
+fn page(socket: &Owned, buffer: &mut [u8], each: &mut dyn FnMut(&Entry)) -> Result<Page, Errno> {
     let len = loop {
-        match message::receive_bytes(socket.raw(), &mut buffer, None, 0) {
+        match message::receive_bytes(socket.raw(), buffer, None, 0) {
             Err(Errno::INTR) => {}
             other => break other?,
         }
     };
-    let mut rest = &buffer[..len.min(PAGE)];
+    let mut rest = &buffer[..len.min(buffer.len())];
     while let Some(length) = u32_at(rest, 0) {
         let length = length as usize;
         let Some(message) = rest.get(..length).filter(|m| m.len() >= 16) else { break };
@@ -171,7 +171,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 fn by_proc(states: &[u8], each: &mut dyn FnMut(&Entry)) -> Result<(), Errno> {
-    file::lines("/proc/net/unix", |line| {
+    file::lines(c"/proc/net/unix", |line| {
         if let Some(entry) = proc_entry(line).filter(|e| states.contains(&e.state)) {
             each(&entry);
         }

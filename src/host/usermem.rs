@@ -5,26 +5,31 @@
 //! whether it is there, so that a bad pointer is `EFAULT`, as from the kernel, and not a crash.
 //! (`process_vm_readv` on our own process does both at once, and takes six times as long.)
 use super::{Errno, raw::call};
+use core::marker::PhantomData;
 
-/// An address and a length in the program's memory, as the program gave them. Unchecked.
+/// An address and a length in the program's memory, as the program gave them, for the time `'a` of
+/// the call. Unchecked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct UserSlice {
+pub struct UserSlice<'a> {
     address: usize,
     len: usize,
+    /// The memory is borrowed for the time of the call.
+    call: PhantomData<&'a mut [u8]>,
 }
 
-impl UserSlice {
+impl<'a> UserSlice<'a> {
     /// Nothing: NULL and 0.
-    pub const EMPTY: UserSlice = UserSlice { address: 0, len: 0 };
+    pub const EMPTY: UserSlice<'static> = UserSlice { address: 0, len: 0, call: PhantomData };
 
     /// # Safety
-    /// The program passed this memory to a call that may read or write it so.
-    pub const unsafe fn new(address: usize, len: usize) -> UserSlice {
-        UserSlice { address, len }
+    /// For the time `'a` the program lets us read and write this memory, as far as it is there: it
+    /// passed it to a call that does so.
+    pub const unsafe fn new(address: usize, len: usize) -> UserSlice<'a> {
+        UserSlice { address, len, call: PhantomData }
     }
     /// Memory of our own.
-    pub fn from_bytes(bytes: &mut [u8]) -> UserSlice {
-        UserSlice { address: bytes.as_mut_ptr() as usize, len: bytes.len() }
+    pub fn from_bytes(bytes: &'a mut [u8]) -> UserSlice<'a> {
+        UserSlice { address: bytes.as_mut_ptr() as usize, len: bytes.len(), call: PhantomData }
     }
     /// Where it begins; 0 for NULL.
     pub const fn address(self) -> usize {
@@ -44,14 +49,14 @@ impl UserSlice {
     }
     /// The first `len` bytes (or all).
     #[must_use]
-    pub fn first(self, len: usize) -> UserSlice {
+    pub fn first(self, len: usize) -> UserSlice<'a> {
         UserSlice { len: self.len.min(len), ..self }
     }
     /// What follows the first `len` bytes.
     #[must_use]
-    pub fn skip(self, len: usize) -> UserSlice {
+    pub fn skip(self, len: usize) -> UserSlice<'a> {
         let len = len.min(self.len);
-        UserSlice { address: self.address.wrapping_add(len), len: self.len - len }
+        UserSlice { address: self.address.wrapping_add(len), len: self.len - len, ..self }
     }
     /// Copies the beginning to `to`; how many bytes (the shorter of both). `EFAULT` for a bad
     /// pointer.
@@ -212,7 +217,7 @@ unsafe fn copy_by_kernel(way: Way, ours: usize, theirs: usize, len: usize) -> Re
 mod tests {
     use super::*;
 
-    fn slice(address: usize, len: usize) -> UserSlice {
+    fn slice(address: usize, len: usize) -> UserSlice<'static> {
         // SAFETY: read and written only as far as it is there, which is what is tested.
         unsafe { UserSlice::new(address, len) }
     }

@@ -3,7 +3,7 @@
 //! - To the engine: an [`UdpSendHeader`] in front of the payload, sent to the engine's gateway
 //!   instead of the peer's socket. Only for datagrams that leave otherwise than usual.
 //! - To a program: a [`ReceiveMeta`], in a file in memory whose descriptor is sent along
-//!   (SCM_RIGHTS). A program that reads the datagram without asking for control data never sees it:
+//!   (SCM_RIGHTS), or, if it is only TTL and TOS, as the number in an event counter. A program that reads the datagram without asking for control data never sees it:
 //!   the kernel closes it. Without one all is as usual: TTL 64, TOS 0, one datagram.
 use super::codec::{Packet, Reader};
 use super::name::Transport;
@@ -107,6 +107,24 @@ impl ReceiveMeta {
     pub const MAX: usize = 64;
     const MAGIC: u32 = 0x7573_6e31;
 
+    const NUMBER_MAGIC: u32 = 0x7573_0000;
+
+    /// TTL and TOS as one number. `None`: there is more to say.
+    pub fn to_number(&self) -> Option<u32> {
+        let short = ReceiveMeta { ttl: self.ttl, tos: self.tos, ..ReceiveMeta::default() };
+        let number = Self::NUMBER_MAGIC | u32::from(self.ttl) << 8 | u32::from(self.tos);
+        (*self == short).then_some(number)
+    }
+    /// Reads such a number; `None` if it is none.
+    pub fn from_number(number: u32) -> Option<ReceiveMeta> {
+        let [tos, ttl, ..] = number.to_le_bytes();
+        (number & 0xffff_0000 == Self::NUMBER_MAGIC).then_some(ReceiveMeta {
+            ttl,
+            tos,
+            ..ReceiveMeta::default()
+        })
+    }
+
     /// As bytes.
     pub fn encode(&self) -> Packet<{ ReceiveMeta::MAX }> {
         let mut p = Packet::new();
@@ -162,6 +180,10 @@ mod tests {
         for meta in [ReceiveMeta::default(), full] {
             assert_eq!(ReceiveMeta::decode(&meta.encode()), Some(meta));
         }
+        assert_eq!(full.to_number(), None);
+        let short = ReceiveMeta { ttl: 1, tos: 0xb8, ..ReceiveMeta::default() };
+        assert_eq!(short.to_number().and_then(ReceiveMeta::from_number), Some(short));
+        assert_eq!(ReceiveMeta::from_number(7), None);
     }
 
     proptest::proptest! {

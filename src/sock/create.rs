@@ -1,9 +1,9 @@
-//! socket(2): which sockets become socket objects, and with what.
-use super::class::{self, Class};
-use super::net_env;
-use super::object::Sock;
-use super::tag::Tag;
-use crate::host::{Errno, fd::Raw, option, unix};
+//! socket(2): which sockets are ours, and what they are made of.
+use super::descriptor::flags::SocketFlags;
+use super::descriptor::kind::{self, FdKind};
+use super::descriptor::socket::Socket;
+use super::net;
+use crate::host::{Errno, fd::Raw, unix};
 use crate::net::brief::Outside;
 
 /// `SOCK_CLOEXEC | SOCK_NONBLOCK`.
@@ -31,18 +31,19 @@ pub fn socket(domain: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
     if domain != libc::AF_INET && domain != libc::AF_INET6 {
         return kernel(domain, kind, protocol);
     }
-    let brief = net_env::usable()?;
-    let ipv6 = if domain == libc::AF_INET6 { Tag::IPV6 } else { 0 };
+    let brief = net::usable()?;
+    let ipv6 = if domain == libc::AF_INET6 { SocketFlags::IPV6 } else { 0 };
     match wanted(kind, protocol, domain) {
         Wanted::Stream => object(libc::SOCK_STREAM, kind & FLAGS, ipv6),
-        Wanted::Datagram => object(libc::SOCK_DGRAM, kind & FLAGS, ipv6 | Tag::DGRAM),
+        Wanted::Datagram => object(libc::SOCK_DGRAM, kind & FLAGS, ipv6 | SocketFlags::DGRAM),
         Wanted::Icmp { .. } if brief.outside == Outside::Host => kernel(domain, kind, protocol),
         Wanted::Icmp { raw } => {
-            let tag = ipv6 | Tag::DGRAM | Tag::ICMP | if raw { Tag::RAW } else { 0 };
-            let fd = object(libc::SOCK_DGRAM, kind & FLAGS, tag)?;
+            let flags = ipv6
+                | SocketFlags::DGRAM
+                | SocketFlags::ICMP
+                | if raw { SocketFlags::RAW } else { 0 };
             // Several may have one identifier (INET_PROTOSW_REUSE).
-            option::set_int(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
-            Ok(fd)
+            object(libc::SOCK_DGRAM, kind & FLAGS, flags | SocketFlags::REUSEADDR)
         }
         Wanted::Special(_) if brief.outside == Outside::Host => kernel(domain, kind, protocol),
         Wanted::Special(errno) | Wanted::Refused(errno) => Err(errno),
@@ -69,18 +70,17 @@ fn wanted(kind: i32, protocol: i32, domain: i32) -> Wanted {
 }
 
 fn kernel(domain: i32, kind: i32, protocol: i32) -> Result<Raw, Errno> {
-    let fd = unix::socket(domain, kind, protocol)?.into_raw();
-    class::forget(fd);
+    let fd = unix::socket_of_next(domain, kind, protocol)?;
+    kind::forget(fd);
     Ok(fd)
 }
 
-/// A new socket object of a type, with `SOCK_*` flags and the flags of its tag.
-pub fn object(kind: i32, flags: i32, tag: u64) -> Result<Raw, Errno> {
-    let fd = unix::socket(libc::AF_UNIX, kind | flags, 0)?;
-    let sock = Sock { fd: fd.raw(), tag: Tag::new(tag) };
-    sock.store_tag()?;
-    let class = if tag & Tag::DGRAM != 0 { Class::Datagram } else { Class::Stream };
-    class::set(sock.fd, class);
+/// A new socket of a type, with `SOCK_*` flags and flags of its own.
+pub fn object(kind: i32, creation: i32, flags: u64) -> Result<Raw, Errno> {
+    let fd = unix::socket(libc::AF_UNIX, kind | creation, 0)?;
+    let sock = Socket::new(fd.raw(), SocketFlags::new(flags));
+    sock.store_flags()?;
+    kind::set(sock.fd, FdKind::of_flags(sock.flags));
     Ok(fd.into_raw())
 }
 

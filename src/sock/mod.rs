@@ -1,45 +1,30 @@
-//! Socket objects: real unix sockets that say by their name and tag what they are.
+//! Sockets of ours: real unix sockets that say by their names and flags what they are.
 //!
-//! [`object`] is a descriptor that is known to be one; [`class`] guesses fast. A call of a program
-//! comes in through `abi`, which hands it to the file here that has its name.
-pub mod annex;
-pub mod ask;
+//! | module | what | may use |
+//! |---|---|---|
+//! | [`descriptor`] | what a descriptor is: name, flags, state, extra state, hints | nothing here |
+//! | [`net`] | the net that this process is in | nothing here |
+//! | [`client`] | questions to the engine | the above |
+//! | [`control_data`] | control messages | nothing here |
+//! | [`replace`] | another file under the same number | the above |
+//! | [`options`] | values of options, and what the engine is told of them | the above |
+//! | [`bind`] | addresses and ports as names | the above |
+//! | [`stream`] | TCP's calls | the above |
+//! | [`datagram`] | UDP's and ICMP's calls | the above but `stream` |
+//! | [`create`], [`names`], [`sockopt`], [`transfer`] | calls of every socket: `socket`, names, options, bytes | all |
+//!
+//! No module uses one further down (`tests/tidy.rs` forbids cycles). A call of a program comes in
+//! through `abi`, which hands it to the module here that has its name; read [`descriptor`] first.
 pub mod bind;
-pub mod class;
-pub mod conflict;
-pub mod connect;
-pub mod connect_local;
-pub mod connect_wire;
+pub mod client;
+pub mod control_data;
 pub mod create;
 pub mod datagram;
-mod datagram_bind;
-mod datagram_options;
-pub mod datagram_receive;
-mod datagram_route;
-pub mod datagram_send;
-mod datagram_wants;
-pub mod endpoint;
-pub mod error_receive;
-pub mod fast_open;
-mod fast_open_key;
-pub mod groups;
-mod late;
-pub mod listen;
-pub mod marks;
+pub mod descriptor;
 pub mod names;
-pub mod net_env;
-pub mod object;
+pub mod net;
 pub mod options;
-mod options_rate;
-mod options_table;
-mod ping;
-mod pktinfo;
-pub mod queues;
-pub mod registry;
 pub mod replace;
-mod send_options;
-pub mod sockaddr;
+pub mod sockopt;
 pub mod stream;
-pub mod stream_error;
-pub mod tag;
-mod tcp_info;
+pub mod transfer;

@@ -1,113 +1,117 @@
 //! Another file under the same descriptor.
 //!
 //! A unix socket can be bound only once and connected only once; TCP's can be disconnected, and
-//! connected again after a failure. So the descriptor gets a new file: flags, options, annex and
-//! epoll registrations of this process are carried over. Registrations that another process holds
-//! on the old file cannot be (listed in the compatibility page).
-use super::annex;
-use super::class::{self, Class};
-use super::names;
-use super::object::{Sock, tag_of};
-use super::sockaddr;
-use super::tag::Tag;
+//! connected again after a connection. Where nothing else is left, the descriptor gets a new file:
+//! flags, options, extra state, signals and epoll registrations of this process are carried over.
+//! Registrations that another process holds on the old file, and its other descriptors, cannot be
+//! (listed in the compatibility page).
+use super::descriptor::extra::SocketExtra;
+use super::descriptor::flags::SocketFlags;
+use super::descriptor::kind::{self, FdKind};
+use super::descriptor::reuse::{Identity, install};
+use super::descriptor::sockaddr;
+use super::descriptor::socket::Socket;
 use crate::host::{Errno, epoll, fd, fd::Owned, fd::Raw, option, unix};
 
-/// Flags of a tag that outlive the file: what the program asked for, not what became of it.
-const KEPT: u64 = Tag::IPV6
-    | Tag::DGRAM
-    | Tag::V6ONLY
-    | Tag::NODELAY
-    | Tag::CORK
-    | Tag::REUSEPORT
-    | Tag::QUICKACK
-    | Tag::OPTIONS
-    | Tag::ICMP
-    | Tag::RAW
-    | Tag::RECVERR
-    | Tag::SEND_OPTIONS
-    | Tag::RECV_OPTIONS;
+/// Flags that outlive the file: what the program asked for, not what became of it.
+const KEPT: u64 = SocketFlags::IPV6
+    | SocketFlags::DGRAM
+    | SocketFlags::V6ONLY
+    | SocketFlags::NODELAY
+    | SocketFlags::CORK
+    | SocketFlags::REUSEPORT
+    | SocketFlags::REUSEADDR
+    | SocketFlags::KEEPALIVE
+    | SocketFlags::KERNEL_OPTIONS
+    | SocketFlags::ICMP
+    | SocketFlags::RAW
+    | SocketFlags::RECVERR
+    | SocketFlags::SEND_OPTIONS
+    | SocketFlags::RECV_OPTIONS;
 
-/// Puts a fresh, unbound socket object of the same kind under the descriptor.
-pub fn unix_file(sock: Sock) -> Result<Sock, Errno> {
-    let fresh = fresh(&sock)?;
-    let tag = tag_of(fresh.raw()).unwrap_or(sock.tag);
-    install(&fresh, sock.fd)?;
-    Ok(Sock { fd: sock.fd, tag })
-}
-
-/// A fresh socket object with all that [`unix_file`] carries over, not yet under the descriptor.
-fn fresh(sock: &Sock) -> Result<Owned, Errno> {
-    let kind = if sock.has(Tag::DGRAM) { libc::SOCK_DGRAM } else { libc::SOCK_STREAM };
+/// Puts a fresh, unbound socket of the same kind under the descriptor. `EBADF`: the number is
+/// another file's by now.
+pub fn unix_file(sock: Socket) -> Result<Socket, Errno> {
+    let old = identity(&sock)?;
+    let kind = if sock.is_datagram() { libc::SOCK_DGRAM } else { libc::SOCK_STREAM };
     let fresh = unix::socket(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0)?;
-    let tag = Tag::new(sock.tag.to_kernel() & KEPT);
-    let mut new = Sock { fd: fresh.raw(), tag };
-    new.store_tag()?;
-    if sock.has(Tag::ANNEX) {
-        annex::copy(sock, &mut new)?;
+    let flags = SocketFlags::new(sock.flags.to_kernel() & KEPT);
+    let mut new = Socket::new(fresh.raw(), flags);
+    new.store_flags()?;
+    if sock.has(SocketFlags::EXTRA) {
+        SocketExtra::copy(&sock, &mut new, None)?;
     }
     copy_options(sock.fd, fresh.raw());
-    Ok(fresh)
+    put(&fresh, sock.fd, old)?;
+    Ok(Socket::new(sock.fd, new.flags))
 }
 
 /// Puts a socket of the kernel's own network under the descriptor: the destination lies outside
-/// the net and its policy is `outside = "host"`. It is a socket object no more.
-pub fn kernel_file(sock: Sock) -> Result<(), Errno> {
-    let domain = if sock.has(Tag::IPV6) { libc::AF_INET6 } else { libc::AF_INET };
-    let kind = if sock.has(Tag::DGRAM) { libc::SOCK_DGRAM } else { libc::SOCK_STREAM };
+/// the net and its policy is `outside = "host"`. It is no socket of ours any more.
+pub fn kernel_file(sock: Socket) -> Result<(), Errno> {
+    let old = identity(&sock)?;
+    let domain = if sock.has(SocketFlags::IPV6) { libc::AF_INET6 } else { libc::AF_INET };
+    let kind = if sock.is_datagram() { libc::SOCK_DGRAM } else { libc::SOCK_STREAM };
     let fresh = unix::socket(domain, kind | libc::SOCK_CLOEXEC, 0)?;
     copy_options(sock.fd, fresh.raw());
     let tcp = libc::IPPROTO_TCP;
     for (flag, level, name) in [
-        (Tag::NODELAY, tcp, libc::TCP_NODELAY),
-        (Tag::CORK, tcp, libc::TCP_CORK),
-        (Tag::REUSEPORT, libc::SOL_SOCKET, libc::SO_REUSEPORT),
+        (SocketFlags::NODELAY, tcp, libc::TCP_NODELAY),
+        (SocketFlags::CORK, tcp, libc::TCP_CORK),
+        (SocketFlags::REUSEPORT, libc::SOL_SOCKET, libc::SO_REUSEPORT),
+        (SocketFlags::REUSEADDR, libc::SOL_SOCKET, libc::SO_REUSEADDR),
+        (SocketFlags::KEEPALIVE, libc::SOL_SOCKET, libc::SO_KEEPALIVE),
     ] {
         if sock.has(flag) {
             let _ = option::set_int(fresh.raw(), level, name, 1);
         }
     }
-    if sock.has(Tag::IPV6) {
-        let only = i32::from(sock.has(Tag::V6ONLY));
+    if sock.has(SocketFlags::IPV6) {
+        let only = i32::from(sock.has(SocketFlags::V6ONLY));
         let _ = option::set_int(fresh.raw(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only);
     }
-    for (level, name, value) in annex::Annex::of(&sock).int_options() {
+    for (level, name, value) in SocketExtra::of(&sock).int_options() {
         let _ = option::set_int(fresh.raw(), level, name, value);
     }
-    let own = names::bound_name(&sock);
-    if sock.has(Tag::BOUND) && own.ip().is_unspecified() {
+    let own = sock.bound_address();
+    if sock.has(SocketFlags::BOUND) && own.ip().is_unspecified() {
         // The port that the program chose, if the host has it free.
         let _ = unix::bind_raw(fresh.raw(), sockaddr::encode(own).as_bytes());
     }
-    install(&fresh, sock.fd)?;
-    class::set(sock.fd, Class::Other);
+    put(&fresh, sock.fd, old)?;
+    kind::set(sock.fd, FdKind::Other);
     Ok(())
 }
 
-/// Puts `new` under the number `fd`, with the flags of what is there.
-fn install(new: &Owned, fd: Raw) -> Result<(), Errno> {
-    let status = fd::fcntl(fd, libc::F_GETFL, 0)?;
-    let kept = (libc::O_NONBLOCK | libc::O_ASYNC) as usize;
-    fd::fcntl(new.raw(), libc::F_SETFL, status & kept)?;
-    let descriptor = fd::fcntl(fd, libc::F_GETFD, 0)?;
-    let close_on_exec = descriptor as i32 & libc::FD_CLOEXEC != 0;
-    let watches = epoll::watches_of(fd);
-    fd::dup3(new.raw(), fd, if close_on_exec { libc::O_CLOEXEC } else { 0 })?;
-    for watch in &watches {
-        let _ = epoll::add(watch, fd);
-    }
-    Ok(())
+/// The file that is to be replaced. `EBADF`: the number is another file's already.
+fn identity(sock: &Socket) -> Result<Identity, Errno> {
+    let identity = Identity::of(sock.fd).map_err(|_| Errno::BADF)?;
+    Socket::of(sock.fd).map(|_| identity).ok_or(Errno::BADF)
+}
+
+/// Whether the epoll registrations of a replaced file can be carried over.
+pub fn is_complete() -> bool {
+    epoll::can_list()
+}
+
+/// Puts `new` under the number `fd`, with the status flags of what is there, if that is `old`.
+fn put(new: &Owned, fd: Raw, old: Identity) -> Result<(), Errno> {
+    let kept = libc::O_NONBLOCK | libc::O_ASYNC;
+    fd::copy_signals(fd, new.raw());
+    fd::set_status_flags(new.raw(), fd::status_flags(fd)? & kept)?;
+    // Read while the old file is there, added when the new one is.
+    epoll::move_watches(fd, || install(new, fd, old))
 }
 
 /// Copies the generic options that were changed from their defaults.
 pub fn copy_options(from: Raw, to: Raw) {
     use libc::{
-        SO_BROADCAST, SO_BUSY_POLL, SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_OOBINLINE, SO_PRIORITY,
-        SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDBUF, SO_SNDTIMEO, SO_TIMESTAMP,
-        SO_TIMESTAMPNS,
+        SO_BROADCAST, SO_BUSY_POLL, SO_LINGER, SO_MARK, SO_OOBINLINE, SO_PRIORITY, SO_RCVBUF,
+        SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDBUF, SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPNS,
     };
     const NAMES: [i32; 15] = [
-        SO_REUSEADDR,
-        SO_KEEPALIVE,
+        libc::SO_REUSEADDR,
+        libc::SO_KEEPALIVE,
         SO_BROADCAST,
         SO_OOBINLINE,
         SO_LINGER,

@@ -1,0 +1,21 @@
+//! What is done when the library is loaded, before the program's `main`: all that must not be done
+//! for the first time in a signal handler.
+use crate::host::{guard, next};
+use crate::sock::{descriptor::lock, net};
+
+/// Runs once, in a process that has one thread so far (as a rule).
+extern "C" fn at_load() {
+    next::look_up();
+    guard::silence::install();
+    net::at_load();
+    // SAFETY: the handler takes no arguments and only stores a number.
+    unsafe { libc::pthread_atfork(None, None, Some(after_fork)) };
+}
+
+unsafe extern "C" fn after_fork() {
+    lock::forked();
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;
