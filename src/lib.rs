@@ -30,7 +30,7 @@
 //! Two hosts on a wire, a connection, and five bytes:
 //!
 //! ```
-//! use understudy::base::{FourTuple, Instant, MacAddr, rng::Secret};
+//! use understudy::base::{FourTuple, Instant, MacAddr, Secret};
 //! use understudy::stack::tcp::{State, TcpConfig, TcpOptions};
 //! use understudy::stack::*;
 //!
@@ -105,16 +105,24 @@
 //! | `engine` | the loop that joins links, stack and sockets | all of these but `abi` | `library` |
 //! | `lab` | the simulator, its experiments and pictures | `base`, `wire`, `stack`, `link` | `lab` |
 //!
+//! What a room offers to other crates is the list of `pub use` in its `mod.rs`, and the modules
+//! that are public there.
+//!
 //! The command is behind the feature `tool`, which includes the other two. All three are on by
 //! default.
 #![deny(unsafe_code)]
+#![warn(unreachable_pub)]
+// Rooms that say `#[allow(unreachable_pub)]` have no such list yet.
 
 #[cfg(feature = "library")]
+#[allow(unreachable_pub)]
 pub mod abi;
 pub mod base;
 #[cfg(feature = "library")]
+#[allow(unreachable_pub)]
 pub mod engine;
 #[cfg(feature = "library")]
+#[allow(unreachable_pub)]
 pub mod host;
 #[cfg(feature = "lab")]
 pub mod lab;
@@ -123,8 +131,11 @@ pub mod link;
 #[cfg(feature = "library")]
 pub mod net;
 #[cfg(feature = "library")]
+#[allow(unreachable_pub)]
 pub mod protocol;
 #[cfg(feature = "library")]
+#[allow(unreachable_pub)]
 pub mod sock;
+#[allow(unreachable_pub)]
 pub mod stack;
 pub mod wire;

@@ -1,21 +1,28 @@
 //! Links: where a net's frames go. Each is opened by its own file; wrappers (`impair`, `capture`)
 //! stand around any of them.
-pub mod capture;
+mod capture;
 mod device;
 pub mod finish;
-pub mod impair;
+mod impair;
 mod info;
-pub mod line;
+mod line;
 mod mac;
 pub mod memory;
-pub mod open;
-pub mod packet;
-pub mod recorder;
-pub mod stream;
-pub mod tap;
+pub(crate) mod open;
+mod packet;
+mod recorder;
+mod stream;
+mod tap;
 mod vnet;
 
 pub use crate::base::frame::{Medium, Offload, RxChecksum, TxFrame, TxOffload};
+pub use capture::Capture;
 pub use device::{Link, RxFrame, Sent};
+pub use impair::Impair;
 pub use info::LinkInfo;
 use info::fail;
+pub use open::open;
+pub use packet::PacketLink;
+pub use recorder::{Recorder, SinkId};
+pub use stream::StreamLink;
+pub use tap::TapLink;

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use understudy::engine::snapshot::Snapshot;
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::protocol::name::{Name, NetId, Role};
 use understudy::protocol::request::{PACKET_MAX, Reply, Request};
 

@@ -16,7 +16,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::net::file;
 
 /// Arguments of `demo`.

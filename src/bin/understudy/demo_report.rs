@@ -3,7 +3,7 @@ use crate::control::{self, Control};
 use anyhow::Result;
 use std::time::Duration;
 use understudy::engine::snapshot::{Connection, Snapshot};
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::stack::tcp::TcpInfo;
 
 /// Looks at both engines from time to time.

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use understudy::base::FourTuple;
 use understudy::lab::live::{self, Connection, Frame, Shot};
 use understudy::lab::trace::Show;
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::protocol::request::Request;
 use understudy::wire::ethernet;
 

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 
 /// The library's file name.
 pub const FILE: &str = "libunderstudy.so";

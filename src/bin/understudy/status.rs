@@ -5,7 +5,7 @@ use crate::table::Table;
 use anyhow::Result;
 use std::process::ExitCode;
 use understudy::engine::snapshot::Snapshot;
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 
 /// Arguments of `status`.
 #[derive(clap::Args)]
