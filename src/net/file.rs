@@ -2,7 +2,7 @@
 //! what is accepted instead.
 //!
 //! Deserialisation alone cannot say where in the file a gateway lies that no link can reach, so it
-//! only gives [`Raw`] with the place of every value (`Spanned`); the rest is done by hand.
+//! only gives `Raw` with the place of every value (`Spanned`); the rest is done by hand.
 use super::brief::{LOCAL, Loopback, Outside, Users, is_net_name};
 use super::config::{IpDefaults, LinkConfig, NetConfig, RouteConfig};
 use super::given::{Addresses, Given, is_host};
