@@ -127,8 +127,8 @@ pub unsafe extern "C-unwind" fn us_engine_start(toml: *const c_char) -> c_int {
 }
 
 /// Ends the engine that us_engine_start() started, when what has been written has arrived (it waits
-/// at most some seconds for that). EINVAL: there is none, or it belongs to the
-/// process that this one was forked from.
+/// at most some seconds for that). EINVAL: there is none in this
+/// process (a forked child has not its parent's).
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_engine_stop() -> c_int {
     guarded_int(|| {

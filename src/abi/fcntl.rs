@@ -3,11 +3,13 @@ use super::unistd::new_descriptor;
 use crate::host::next;
 use core::ffi::{c_int, c_long};
 
-/// fcntl(2). The third argument is a number or a pointer, by the command; every ABI that we run on
-/// passes a variadic one in the same register as this.
+/// fcntl(2). The third argument is a number or a pointer, by the command.
+///
+/// Errors: As the kernel.
 ///
 /// # Safety
-/// `argument` must be what `command` wants.
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int {
     // SAFETY: the caller's promise.

@@ -15,8 +15,11 @@ use libc::{mmsghdr, msghdr, ssize_t, timespec};
 
 /// sendmsg(2). On a stream, control data is not sent.
 ///
+/// Errors: As us_sendto(). EMSGSIZE: more than UIO_MAXIOV buffers.
+///
 /// # Safety
-/// `message` and all it points to must be readable (if it is not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_sendmsg(
     fd: c_int,
@@ -68,8 +71,11 @@ unsafe fn send_message(fd: Raw, message: *const msghdr, flags: c_int) -> Result<
 
 /// recvmsg(2).
 ///
+/// Errors: As us_recvfrom(). EMSGSIZE: more than UIO_MAXIOV buffers.
+///
 /// # Safety
-/// `message` and all it points to must be writable (if it is not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_recvmsg(
     fd: c_int,
@@ -118,8 +124,11 @@ unsafe fn receive_others(fd: Raw, message: *mut msghdr, flags: c_int) -> Result<
 
 /// sendmmsg(2).
 ///
+/// Errors: As us_sendmsg(), for the first message.
+///
 /// # Safety
-/// As [`us_sendmsg`], for each of `count` messages.
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_sendmmsg(
     fd: c_int,
@@ -136,10 +145,13 @@ pub unsafe extern "C-unwind" fn us_sendmmsg(
     answer_int(each(messages, count, |message| unsafe { send_message(fd, message, flags) }))
 }
 
-/// recvmmsg(2).
+/// recvmmsg(2). timeout may be NULL.
+///
+/// Errors: As us_recvmsg(), for the first message.
 ///
 /// # Safety
-/// As [`us_recvmsg`], for each of `count` messages; `timeout` is NULL or readable.
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_recvmmsg(
     fd: c_int,

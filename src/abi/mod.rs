@@ -1,8 +1,8 @@
 //! What programs call: `extern "C"`, one file per C header, functions in header order.
 //!
-//! Each function checks, decodes, makes one call into `sock` (or hands a descriptor that is not ours
-//! to the next library's function) and encodes. Rust names are `us_*`; the plain names of the shared
-//! library are aliases that `build.rs` makes from `exports.txt`. errno is set in one place.
+//! Each function checks, decodes, makes one call into `sock` (or hands a descriptor that is not
+//! ours to the next library's function) and encodes. Rust names are `us_*`; the plain names of the
+//! shared library are aliases that `build.rs` makes from `exports.txt`. errno is set in one place.
 //!
 //! A thread may leave a call that blocks and never come back ([`crate::host::next`]). So the frames
 //! here hold no lock and catch nothing; the ABI is `"C-unwind"`, which lets the unwinding of

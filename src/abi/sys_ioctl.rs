@@ -8,11 +8,13 @@ use crate::sock::descriptor::socket::Socket;
 use crate::sock::stream::queues;
 use core::ffi::{c_int, c_long, c_ulong};
 
-/// ioctl(2). What a unix socket does not know but a TCP socket does is questions about interfaces
-/// (`SIOCGIFADDR`, ...): they go to a socket of the kernel's that knows.
+/// ioctl(2). What is asked about interfaces (SIOCGIFADDR, ...) is answered by the host.
+///
+/// Errors: As the kernel. EINVAL: SIOCOUTQ of a listener.
 ///
 /// # Safety
-/// `argument` must be what `request` wants.
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_ioctl(fd: c_int, request: c_ulong, argument: c_long) -> c_int {
     if let Some(unsent) = queue_question(request)

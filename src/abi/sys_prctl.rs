@@ -2,11 +2,14 @@
 use crate::host::{next, sandbox};
 use core::ffi::{c_int, c_ulong};
 
-/// prctl(2). Only looked at: after `PR_SET_SECCOMP` the library makes no system call that the
-/// program did not ask for.
+/// prctl(2). Only looked at: after PR_SET_SECCOMP the library makes no system call that the program
+/// did not ask for.
+///
+/// Errors: As the kernel.
 ///
 /// # Safety
-/// As for the C function.
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_prctl(
     option: c_int,

@@ -21,8 +21,12 @@ fn ours(fd: Raw) -> Option<Socket> {
     guarded(|| Ok(Socket::of(fd))).ok().flatten()
 }
 
-/// socket(2). `AF_INET` and `AF_INET6` streams and datagrams are Understudy's; all other families
-/// are the kernel's.
+/// socket(2). Streams and datagrams of AF_INET and AF_INET6, and sockets of ICMP, are Understudy's;
+/// all other families are the kernel's.
+///
+/// Errors: EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EINVAL: as the kernel. EPERM: a raw
+/// socket of another protocol. ENETDOWN: the net that UNDERSTUDY_NET names does not run. EMFILE,
+/// ENFILE, ENOBUFS.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     guarded_int(|| create::socket(domain, kind, protocol).map(|fd| fd as usize))
@@ -30,8 +34,13 @@ pub extern "C-unwind" fn us_socket(domain: c_int, kind: c_int, protocol: c_int) 
 
 /// bind(2).
 ///
+/// Errors: EADDRINUSE: taken by a socket of the same net. EADDRNOTAVAIL: not an address of this
+/// net. EINVAL: bound already, or a length that no address has. EAFNOSUPPORT. EFAULT. ENOTSOCK,
+/// EBADF.
+///
 /// # Safety
-/// `address` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_bind(
     fd: c_int,
@@ -53,8 +62,11 @@ pub unsafe extern "C-unwind" fn us_bind(
 
 /// getsockname(2).
 ///
+/// Errors: EINVAL: *len is negative. EFAULT. ENOTSOCK, EBADF.
+///
 /// # Safety
-/// `address` must be writable for `*len` bytes, `len` readable and writable.
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_getsockname(
     fd: c_int,
@@ -74,8 +86,14 @@ pub unsafe extern "C-unwind" fn us_getsockname(
 
 /// connect(2).
 ///
+/// Errors: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH: as in TCP. ENETUNREACH: the net has no way there,
+/// or its engine does not run. EADDRNOTAVAIL: no port is free, or the connection exists.
+/// EINPROGRESS, EALREADY, EISCONN, EINTR, EAFNOSUPPORT, EINVAL, EFAULT, ENOTSOCK, EBADF: as the
+/// kernel.
+///
 /// # Safety
-/// As [`us_bind`].
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_connect(
     fd: c_int,
@@ -98,8 +116,11 @@ pub unsafe extern "C-unwind" fn us_connect(
 
 /// getpeername(2).
 ///
+/// Errors: ENOTCONN. EINVAL: *len is negative. EFAULT. ENOTSOCK, EBADF.
+///
 /// # Safety
-/// As [`us_getsockname`].
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_getpeername(
     fd: c_int,
@@ -119,8 +140,13 @@ pub unsafe extern "C-unwind" fn us_getpeername(
 
 /// send(2).
 ///
+/// Errors: EAGAIN, EPIPE (with SIGPIPE, unless MSG_NOSIGNAL), ECONNRESET, ENOTCONN, EDESTADDRREQ,
+/// EMSGSIZE, EINTR, EFAULT, ENOTSOCK, EBADF; on the wire also what ended the connection: ETIMEDOUT,
+/// EHOSTUNREACH.
+///
 /// # Safety
-/// `buffer` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_send(
     fd: c_int,
@@ -138,8 +164,12 @@ pub unsafe extern "C-unwind" fn us_send(
 
 /// recv(2).
 ///
+/// Errors: EAGAIN, ECONNRESET, ECONNREFUSED, ENOTCONN, EINTR, EFAULT, ENOTSOCK, EBADF; on the wire
+/// also what ended the connection: ETIMEDOUT, EHOSTUNREACH.
+///
 /// # Safety
-/// `buffer` must be writable for `len` bytes (if it is not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_recv(
     fd: c_int,
@@ -158,8 +188,12 @@ pub unsafe extern "C-unwind" fn us_recv(
 
 /// sendto(2).
 ///
+/// Errors: As us_send() and us_bind(). ENETUNREACH: the net has no way there. EACCES: a broadcast
+/// address without SO_BROADCAST.
+///
 /// # Safety
-/// As [`us_send`] and [`us_bind`].
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_sendto(
     fd: c_int,
@@ -214,8 +248,11 @@ pub(super) unsafe fn destination(
 
 /// recvfrom(2).
 ///
+/// Errors: As us_recv() and us_getsockname().
+///
 /// # Safety
-/// As [`us_recv`] and [`us_getsockname`].
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_recvfrom(
     fd: c_int,
@@ -243,8 +280,12 @@ pub unsafe extern "C-unwind" fn us_recvfrom(
 
 /// getsockopt(2).
 ///
+/// Errors: ENOPROTOOPT, EOPNOTSUPP: an option that there is not at this level. EINVAL: *len is
+/// negative. EFAULT. ENOTSOCK, EBADF.
+///
 /// # Safety
-/// `value` must be writable for `*len` bytes, `len` readable and writable.
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_getsockopt(
     fd: c_int,
@@ -272,8 +313,12 @@ pub unsafe extern "C-unwind" fn us_getsockopt(
 
 /// setsockopt(2).
 ///
+/// Errors: ENOPROTOOPT: an option that there is not at this level. EINVAL: a value that it does not
+/// take. ENOBUFS: too many options are set. EPERM, EFAULT, ENOTSOCK, EBADF.
+///
 /// # Safety
-/// `value` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_setsockopt(
     fd: c_int,
@@ -294,6 +339,9 @@ pub unsafe extern "C-unwind" fn us_setsockopt(
 }
 
 /// listen(2).
+///
+/// Errors: EADDRINUSE: no port is free. EINVAL: the socket is connected. EOPNOTSUPP: not a stream.
+/// ENOTSOCK, EBADF.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_listen(fd: c_int, backlog: c_int) -> c_int {
     match ours(fd) {
@@ -303,10 +351,14 @@ pub extern "C-unwind" fn us_listen(fd: c_int, backlog: c_int) -> c_int {
     }
 }
 
-/// accept(2).
+/// accept(2). Both pointers may be NULL.
+///
+/// Errors: EAGAIN, EINTR, EMFILE, ENFILE: as the kernel. EINVAL: not listening. EOPNOTSUPP: not a
+/// stream. EFAULT, ENOTSOCK, EBADF.
 ///
 /// # Safety
-/// As [`us_getsockname`]; both pointers may be NULL.
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_accept(
     fd: c_int,
@@ -327,8 +379,11 @@ pub unsafe extern "C-unwind" fn us_accept(
 
 /// accept4(2).
 ///
+/// Errors: As us_accept(). EINVAL: flags that there are not.
+///
 /// # Safety
-/// As [`us_accept`].
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_accept4(
     fd: c_int,
@@ -371,6 +426,8 @@ unsafe fn accept(sock: Socket, wanted: Wanted, flags: c_int) -> c_int {
 }
 
 /// shutdown(2).
+///
+/// Errors: ENOTCONN. EINVAL: how is none of the three. ENOTSOCK, EBADF.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_shutdown(fd: c_int, how: c_int) -> c_int {
     match ours(fd) {

@@ -20,8 +20,11 @@ unsafe fn vector<'a>(iov: *const iovec, count: c_int) -> Option<Payload<'a>> {
 
 /// readv(2).
 ///
+/// Errors: As us_read().
+///
 /// # Safety
-/// `iov` must hold `count` buffers that are writable (if not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_readv(fd: c_int, iov: *const iovec, count: c_int) -> ssize_t {
     let kind = kind::of(fd);
@@ -45,8 +48,11 @@ pub unsafe extern "C-unwind" fn us_readv(fd: c_int, iov: *const iovec, count: c_
 
 /// writev(2).
 ///
+/// Errors: As us_write().
+///
 /// # Safety
-/// `iov` must hold `count` buffers that are readable (if not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_writev(fd: c_int, iov: *const iovec, count: c_int) -> ssize_t {
     // SAFETY: the caller's promise.

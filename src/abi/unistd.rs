@@ -11,8 +11,11 @@ use libc::{size_t, ssize_t};
 
 /// read(2).
 ///
+/// Errors: As us_recv(); of other files as the kernel.
+///
 /// # Safety
-/// `buffer` must be writable for `len` bytes (if it is not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t {
     let kind = kind::of(fd);
@@ -46,8 +49,11 @@ pub(super) fn read_datagram(fd: c_int, payload: Payload) -> Option<ssize_t> {
 
 /// write(2).
 ///
+/// Errors: As us_send(); of other files as the kernel.
+///
 /// # Safety
-/// `buffer` must be readable for `len` bytes (if it is not, the answer is `EFAULT`).
+/// The pointers must lead to what the manual page says; where nothing is mapped, the answer is
+/// EFAULT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn us_write(fd: c_int, buffer: *const c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's promise.
@@ -81,6 +87,8 @@ pub(super) fn write(fd: c_int, payload: Payload) -> Option<Result<usize, Errno>>
 }
 
 /// close(2).
+///
+/// Errors: EBADF, EINTR, EIO: as the kernel.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_close(fd: c_int) -> c_int {
     kind::forget(fd);
@@ -90,6 +98,8 @@ pub extern "C-unwind" fn us_close(fd: c_int) -> c_int {
 }
 
 /// close_range(2).
+///
+/// Errors: EINVAL: as the kernel.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
     kind::forget_range(first, last);
@@ -105,6 +115,8 @@ pub extern "C-unwind" fn us_closefrom(first: c_int) {
 }
 
 /// dup(2).
+///
+/// Errors: EBADF, EMFILE.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_dup(fd: c_int) -> c_int {
     // SAFETY: takes a number.
@@ -112,6 +124,8 @@ pub extern "C-unwind" fn us_dup(fd: c_int) -> c_int {
 }
 
 /// dup2(2).
+///
+/// Errors: EBADF, EBUSY, EINTR.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_dup2(old: c_int, new: c_int) -> c_int {
     if old != new {
@@ -124,6 +138,8 @@ pub extern "C-unwind" fn us_dup2(old: c_int, new: c_int) -> c_int {
 }
 
 /// dup3(2).
+///
+/// Errors: EBADF, EBUSY, EINTR, EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
     kind::forget(new);

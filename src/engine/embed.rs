@@ -1,26 +1,33 @@
 //! The engine of a program that brings its own net, as a thread of it. One at a time.
 use super::{Engine, EngineConfig, EngineError, Stop};
 use crate::host::{Errno, log, signal};
-use crate::net::{brief, brief::Brief, file};
+use crate::net::{Brief, brief, file};
 use crate::sock::net;
-use parking_lot::Mutex;
-use rustix::process::{Pid, getpid};
+use parking_lot::{Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 /// The engine's thread.
 struct Running {
-    /// The process that has it: a forked child inherits this record, but no thread.
-    process: Pid,
+    /// The process that it is in: a forked child has none.
+    process: u32,
     stop: Stop,
     thread: JoinHandle<()>,
 }
 
 static ENGINE: Mutex<Option<Running>> = Mutex::new(None);
 
-impl Running {
-    fn is_ours(&self) -> bool {
-        self.process == getpid()
+/// How long another thread's start or end of the engine is waited for. (One that was under way
+/// while this process was forked never ends here.)
+const LOCK_PATIENCE: core::time::Duration = core::time::Duration::from_secs(20);
+
+/// The engine of this process, if it has one. `EAGAIN`: it is being started or ended.
+fn lock() -> Result<MutexGuard<'static, Option<Running>>, Errno> {
+    let mut running = ENGINE.try_lock_for(LOCK_PATIENCE).ok_or(Errno::AGAIN)?;
+    if running.as_ref().is_some_and(|r| r.process != own_pid()) {
+        // The thread and its descriptors are the parent's.
+        core::mem::forget(running.take());
     }
+    Ok(running)
 }
 
 /// Starts the engine of the net that a TOML text describes. When it is ready, `enter` puts the
@@ -30,8 +37,8 @@ impl Running {
 /// has an engine; `EALREADY`: this process runs one; `EBUSY`: this process is in another net; or
 /// the links'.
 pub fn start(text: &str, enter: impl FnOnce(&Brief) -> Result<(), Errno>) -> Result<(), Errno> {
-    let mut running = ENGINE.lock();
-    if running.as_ref().is_some_and(|r| r.is_ours() && !r.thread.is_finished()) {
+    let mut running = lock()?;
+    if running.as_ref().is_some_and(|r| !r.thread.is_finished()) {
         return Err(Errno::ALREADY);
     }
     let description = file::parse(text, "us_engine_start").map_err(|wrong| {
@@ -63,29 +70,18 @@ pub fn start(text: &str, enter: impl FnOnce(&Brief) -> Result<(), Errno>) -> Res
         })
     });
     let thread = thread.map_err(|_| Errno::AGAIN)?;
-    forget(running.replace(Running { process: getpid(), stop, thread }));
+    *running = Some(Running { process: own_pid(), stop, thread });
     Ok(())
 }
 
 /// Ends it, when what has been written has arrived or the linger is over.
 ///
 /// # Errors
-/// `EINVAL`: there is none, or it belongs to the process that this one was forked from.
+/// `EINVAL`: there is none in this process (a forked child has not its parent's).
 pub fn stop() -> Result<(), Errno> {
-    let running = ENGINE.lock().take().ok_or(Errno::INVAL)?;
-    if !running.is_ours() {
-        forget(Some(running));
-        return Err(Errno::INVAL);
-    }
+    let running = lock()?.take().ok_or(Errno::INVAL)?;
     running.stop.stop();
     running.thread.join().map_err(|_| Errno::IO)
-}
-
-/// Drops a record, but never touches a thread that this process does not have.
-fn forget(running: Option<Running>) {
-    if let Some(running) = running.filter(|r| !r.is_ours()) {
-        core::mem::forget(running);
-    }
 }
 
 fn xdg() -> Option<&'static str> {
@@ -96,4 +92,8 @@ fn say(what: &dyn core::fmt::Display) {
     if log::wanted() {
         log::say(&what.to_string());
     }
+}
+
+fn own_pid() -> u32 {
+    rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
 }

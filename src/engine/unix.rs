@@ -116,7 +116,8 @@ pub fn write_urgent(fd: &OwnedFd, byte: u8) -> Result<usize, Errno> {
 }
 
 /// Takes bytes into up to two places, and says how many descriptors came along
-/// ([`crate::protocol::write_flags`]), if the read ended behind bytes that had some. They are closed.
+/// ([`crate::protocol::write_flags`]), if the read ended behind bytes that had some. They are
+/// closed.
 pub fn read_marked(fd: &OwnedFd, parts: [&mut [u8]; 2]) -> Result<(usize, Option<usize>), Errno> {
     let [first, second] = parts;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RIGHTS_MAX))];

@@ -1,5 +1,6 @@
 //! Time and randomness of the host.
 use crate::base::time::{Duration, Instant};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// The monotonic clock.
@@ -17,6 +18,25 @@ pub fn sleep(time: Duration) {
 /// Lets another thread run.
 pub fn yield_now() {
     rustix::thread::sched_yield();
+}
+
+/// Bits that cannot be guessed from outside: for ports (RFC 6056), which need no more. No system
+/// call, no lock: the 16 random bytes that the kernel gives to every program, the time, and a count.
+pub fn random_port_bits() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Relaxed);
+    // SAFETY: takes a number.
+    let at = unsafe { libc::getauxval(libc::AT_RANDOM) } as *const [u64; 2];
+    let key = if at.is_null() {
+        [random_u64(), 0]
+    } else {
+        // SAFETY: the kernel has put 16 bytes there, for as long as the program runs.
+        unsafe { at.read_unaligned() }
+    };
+    let mut hasher = siphasher::sip::SipHasher13::new_with_keys(key[0], key[1]);
+    core::hash::Hasher::write_u64(&mut hasher, now().as_nanos());
+    core::hash::Hasher::write_u64(&mut hasher, count);
+    core::hash::Hasher::finish(&hasher)
 }
 
 /// Random bits from the kernel. Never blocks; no lock, no allocation.

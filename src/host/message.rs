@@ -1,105 +1,16 @@
 //! Sending and receiving the program's own buffers, untouched: the kernel copies and checks them.
 //!
-//! [`Payload`] is what a program gave to a call. The functions of this file make the call by the
+//! The functions of this file make the call by the
 //! next library's function (see [`super::next`]): a thread may leave them and never come back.
 use super::next::{self, checked};
+use super::payload::Form;
 use super::scratch::Scratch;
 use super::{Errno, fd::Raw, raw::call, unix::Address, usermem::UserSlice};
 use core::marker::PhantomData;
 
+pub use super::payload::Payload;
+
 const IOVEC: usize = core::mem::size_of::<libc::iovec>();
-
-/// What a program gave to send from, or to receive into.
-#[derive(Clone, Copy, Debug)]
-pub struct Payload<'a>(Form<'a>);
-
-#[derive(Clone, Copy, Debug)]
-enum Form<'a> {
-    /// One buffer.
-    Flat(UserSlice<'a>),
-    /// `len() / 16` `struct iovec`s at an address.
-    Vector(UserSlice<'a>),
-}
-
-impl<'a> Payload<'a> {
-    /// One buffer.
-    pub const fn flat(buffer: UserSlice<'a>) -> Payload<'a> {
-        Payload(Form::Flat(buffer))
-    }
-    /// A program's `iov` and `iovlen`. `EMSGSIZE` above `UIO_MAXIOV`, as from sendmsg(2).
-    ///
-    /// # Safety
-    /// As for [`UserSlice::new`], for the vector and for all that it points to.
-    pub unsafe fn vector(iov: usize, count: usize) -> Result<Payload<'a>, Errno> {
-        if count > libc::UIO_MAXIOV as usize {
-            return Err(Errno::MSGSIZE);
-        }
-        // SAFETY: passed on to the caller.
-        Ok(Payload(Form::Vector(unsafe { UserSlice::new(iov, count * IOVEC) })))
-    }
-    /// How many bytes it holds in all; `EFAULT` if the vector cannot be read.
-    pub fn total(self) -> Result<usize, Errno> {
-        match self.0 {
-            Form::Flat(slice) => Ok(slice.len()),
-            Form::Vector(_) => {
-                let mut sum = 0usize;
-                let mut index = 0;
-                while let Some(slice) = self.part(index)? {
-                    sum = sum.checked_add(slice.len()).ok_or(Errno::INVAL)?;
-                    index += 1;
-                }
-                Ok(sum)
-            }
-        }
-    }
-    /// Its `index`-th buffer; `None` past the last.
-    pub fn part(self, index: usize) -> Result<Option<UserSlice<'a>>, Errno> {
-        match self.0 {
-            Form::Flat(slice) => Ok((index == 0).then_some(slice)),
-            Form::Vector(vector) => {
-                let rest = vector.skip(index * IOVEC);
-                if rest.is_empty() {
-                    return Ok(None);
-                }
-                let bytes = rest.read_array::<IOVEC>()?;
-                let (base, len) = bytes.split_at(8);
-                let word = |b: &[u8]| usize::from_ne_bytes(b.try_into().unwrap_or_default());
-                // SAFETY: the vector was vouched for with all that it points to.
-                Ok(Some(unsafe { UserSlice::new(word(base), word(len)) }))
-            }
-        }
-    }
-    /// How many buffers it has.
-    fn count(self) -> usize {
-        match self.0 {
-            Form::Flat(_) => 1,
-            Form::Vector(vector) => vector.len() / IOVEC,
-        }
-    }
-    /// Copies its first bytes to `to`; how many.
-    pub fn read(self, to: &mut [u8]) -> Result<usize, Errno> {
-        let (mut len, mut index) = (0, 0);
-        while len < to.len()
-            && let Some(part) = self.part(index)?
-        {
-            len += part.read(&mut to[len..])?;
-            index += 1;
-        }
-        Ok(len)
-    }
-    /// Copies `from` into its first bytes; how many.
-    pub fn write(self, from: &[u8]) -> Result<usize, Errno> {
-        let (mut rest, mut index) = (from, 0);
-        while !rest.is_empty()
-            && let Some(part) = self.part(index)?
-        {
-            let written = part.write(rest)?;
-            rest = &rest[written..];
-            index += 1;
-        }
-        Ok(from.len() - rest.len())
-    }
-}
 
 /// What came back from a receiving call.
 #[derive(Clone, Copy, Debug)]
@@ -390,12 +301,12 @@ pub fn send_bytes_noted(fd: Raw, bytes: &[u8], to: &Address, pass: Raw) -> Resul
 }
 
 /// Sends two pieces of ours as one message; does not wait.
-pub fn send_pieces(fd: Raw, parts: [&[u8]; 2], to: &Address) -> Result<usize, Errno> {
+pub fn send_pieces(fd: Raw, parts: [&[u8]; 2], to: Option<&Address>) -> Result<usize, Errno> {
     let mut pieces = parts.map(of_bytes);
     let mut header = header(UserSlice::EMPTY, UserSlice::EMPTY);
     header.msg_iov = pieces.as_mut_ptr();
     header.msg_iovlen = 2;
-    let (name, name_len) = to.raw();
+    let (name, name_len) = to.map_or((core::ptr::null(), 0), Address::raw);
     header.msg_name = name.cast_mut().cast();
     header.msg_namelen = name_len;
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
@@ -462,50 +373,3 @@ impl Sink {
 
 // SAFETY: it has no value that anything depends on; only the kernel writes it, nothing reads it.
 unsafe impl Sync for Sink {}
-
-/// Zeros to send as padding.
-static ZEROS: [u8; 32 * 1024] = [0; 32 * 1024];
-/// Pieces of a padded message, at most.
-const PIECES_MAX: usize = 66;
-
-/// Sends `parts` and behind them zeros up to `length` bytes in all (2 MiB at most), without
-/// waiting; how many bytes were sent, `None` if that failed.
-pub fn send_padded(fd: Raw, parts: [&[u8]; 2], length: usize) -> Option<usize> {
-    let mut pieces = [of_bytes(&[]); PIECES_MAX];
-    let mut total = 0;
-    for (index, place) in pieces.iter_mut().enumerate() {
-        let part = match parts.get(index) {
-            Some(part) => part,
-            None => &ZEROS[..ZEROS.len().min(length.saturating_sub(total))],
-        };
-        *place = of_bytes(part);
-        total += part.len();
-    }
-    let mut header = header(UserSlice::EMPTY, UserSlice::EMPTY);
-    header.msg_iov = pieces.as_mut_ptr();
-    header.msg_iovlen = PIECES_MAX as _;
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-    // SAFETY: the kernel only reads; the pieces outlive the call.
-    unsafe { call!(libc::SYS_sendmsg, fd, &raw const header, flags) }.ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_fill_one_buffer_after_another() {
-        let mut one = [0; 4];
-        assert_eq!(Payload::flat(UserSlice::from_bytes(&mut one)).write(b"abc"), Ok(3));
-        assert_eq!(&one, b"abc\0");
-        let (mut a, mut b) = ([0u8; 2], [0u8; 3]);
-        let pieces = [&mut a[..], &mut [], &mut b[..]]
-            .map(|part| libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: part.len() });
-        // SAFETY: our own buffers, which live as long as the payload.
-        let payload = unsafe { Payload::vector(pieces.as_ptr() as usize, 3) }.unwrap();
-        assert_eq!((payload.total(), payload.write(b"abcd")), (Ok(5), Ok(4)));
-        let mut back = [0; 5];
-        assert_eq!((payload.read(&mut back), &back), (Ok(5), b"abcd\0"));
-        assert_eq!((&a, &b), (b"ab", b"cd\0"));
-    }
-}

@@ -22,6 +22,7 @@ pub mod message;
 pub mod next;
 pub mod option;
 pub mod packet;
+pub mod payload;
 pub mod poll;
 pub mod private_table;
 pub mod raw;

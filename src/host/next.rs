@@ -49,7 +49,9 @@ fn by_kernel(number: c_long, args: [usize; 6]) -> isize {
 }
 
 macro_rules! functions {
-    ($($(#[$doc:meta])* $name:ident ($($arg:ident: $kind:ty),*) -> $answer:ty = $number:expr;)*) => {
+    ($(
+        $name:ident ($($arg:ident: $kind:ty),*) -> $answer:ty = $number:expr;
+    )*) => {
         /// Where each function is; null until [`look_up`] has run.
         mod places {
             use super::*;
@@ -57,7 +59,6 @@ macro_rules! functions {
                pub(super) static $name: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut()); )*
         }
         $(
-            $(#[$doc])*
             /// As the manual page of this function says.
             ///
             /// # Safety

@@ -1,10 +1,10 @@
 //! Work that needs a descriptor where the process has none left.
 //!
-//! At `RLIMIT_NOFILE` a question to the kernel or to the engine could not be asked. So it is asked by
-//! a short-lived process that shares this one's memory, as after `vfork`, but has a copy of the table
-//! of descriptors: there it closes a few and goes on. The program's own descriptors stay as they are,
-//! and it is told nothing: the process sends no signal when it ends, and an ordinary `wait` does not
-//! see it.
+//! At `RLIMIT_NOFILE` a question to the kernel or to the engine could not be asked. So it is asked
+//! by a short-lived process that shares this one's memory, as after `vfork`, but has a copy of the
+//! table of descriptors: there it closes a few and goes on. The program's own descriptors stay as
+//! they are, and it is told nothing: the process sends no signal when it ends, and an ordinary
+//! `wait` does not see it.
 use super::{Errno, raw::call};
 
 /// Descriptors that are closed in the copy.
@@ -32,7 +32,8 @@ pub fn run<T: Copy>(keep: i32, mut call: impl FnMut() -> T) -> Result<T, Errno> 
     // SAFETY: `work` lives until the other process has ended.
     let child = unsafe { make_process(&mut work) };
     if let Ok(pid) = child {
-        // SAFETY: no status or usage is asked for; `__WALL` also waits for one that sends no signal.
+        // SAFETY: no status or usage is asked for; `__WALL` also waits for one that sends no
+        // signal.
         while let Err(Errno::INTR) = unsafe { call!(libc::SYS_wait4, pid, 0, libc::__WALL, 0) } {}
     }
     // SAFETY: the kernel reads 8 bytes of `before`.
@@ -70,8 +71,8 @@ unsafe extern "C" fn work_there(work: *mut Work<'_>) {
 unsafe fn make_process(work: &mut Work<'_>) -> Result<usize, Errno> {
     let flags = (libc::CLONE_VM | libc::CLONE_VFORK) as usize;
     let answer: isize;
-    // SAFETY: the child gets a stack of its own below the red zone, calls one function and ends; the
-    // parent finds its registers and its stack as they were.
+    // SAFETY: the child gets a stack of its own below the red zone, calls one function and ends;
+    // the parent finds its registers and its stack as they were.
     unsafe {
         core::arch::asm!(
             "lea rsi, [rsp - 256]",

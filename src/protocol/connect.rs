@@ -8,8 +8,9 @@ const MAGIC: [u8; 4] = *b"usC1";
 /// What a program asks the gateway for.
 ///
 /// On the wire: the head ([`ConnectRequest::head`]), the data that goes with the SYN, and padding
-/// up to `length` bytes, which keeps the program's socket unwritable until the engine has taken the
-/// request. That is how a connect in progress looks to `poll`.
+/// up to [`ConnectRequest::LEAST`] bytes. The program's socket has a send buffer just large enough
+/// for it, so that it is not writable until the engine has taken the request. That is how a connect
+/// in progress looks to `poll`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConnectRequest<'a> {
     /// Length of the whole message, padding included, bytes.
@@ -25,6 +26,10 @@ pub struct ConnectRequest<'a> {
 impl<'a> ConnectRequest<'a> {
     /// The longest head, bytes.
     pub const HEAD_MAX: usize = 256;
+    /// The shortest message, bytes: what the kernel charges for it is more than a quarter of the
+    /// smallest send buffer (`SOCK_MIN_SNDBUF`, 4,608 bytes), above which a unix socket is not
+    /// writable.
+    pub const LEAST: usize = 1_024;
     /// Most bytes of data in a request: what fits one segment on most wires.
     pub const DATA_MAX: usize = 4_096;
 

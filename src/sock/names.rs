@@ -1,5 +1,6 @@
 //! getsockname(2) and getpeername(2).
 use super::datagram;
+use super::descriptor::ends;
 use super::descriptor::flags::SocketFlags;
 use super::descriptor::socket::Socket;
 use super::stream;
@@ -12,7 +13,7 @@ pub fn socket_name(sock: &Socket) -> Result<SocketAddr, Errno> {
         datagram::local_name(sock)?
     } else if sock.has_peer() || sock.has(SocketFlags::ACCEPTED) {
         // Of a failed connect, what was tried from.
-        sock.stream_ends().map_or_else(|_| sock.bound_address(), |(local, _)| local)
+        ends::of(sock).map_or_else(|_| sock.bound_address(), |(local, _)| local)
     } else {
         sock.bound_address()
     };

@@ -209,6 +209,12 @@ fn get_socket(sock: Socket, name: i32, value: UserSlice) -> Result<usize, Errno>
         libc::SO_PROTOCOL => IPPROTO_TCP,
         libc::SO_TYPE if sock.has(SocketFlags::RAW) => libc::SOCK_RAW,
         libc::SO_MAX_PACING_RATE => return get_pacing_rate(&sock, value),
+        // Smaller while a connect is under way.
+        libc::SO_SNDBUF
+            if sock.has(SocketFlags::WIRE) && sock.state() == StreamState::Connecting =>
+        {
+            connect_wire::full_buffer(&sock)
+        }
         libc::SO_SNDBUF if sock.has(SocketFlags::EXTRA) => {
             match kept(&sock, SOL_SOCKET, SHOWN_SEND_BUFFER) {
                 Some(shown) => shown,
@@ -255,13 +261,20 @@ fn set_socket(mut sock: Socket, name: i32, value: UserSlice) -> Result<(), Errno
         | libc::SO_LOCK_FILTER => return Err(Errno::NOPROTOOPT),
         _ => {}
     }
+    if name == libc::SO_SNDBUF && sock.state() == StreamState::Connecting {
+        connect_wire::is_pending(&mut sock);
+    }
     option::set_user(sock.fd, SOL_SOCKET, name, value)?;
     sock.add(SocketFlags::KERNEL_OPTIONS);
     match name {
         SO_NO_CHECK if sock.is_datagram() => {
             datagram::options::set_no_check(&mut sock, int_of(value)? != 0)
         }
-        libc::SO_SNDBUF | libc::SO_RCVBUF | libc::SO_RCVLOWAT => keep_size(sock, name),
+        libc::SO_SNDBUF | libc::SO_RCVBUF | libc::SO_RCVLOWAT => {
+            keep_size(sock, name)?;
+            connect_wire::keep_shrunk(&sock);
+            Ok(())
+        }
         libc::SO_LINGER => {
             wire::tell(&sock, OptionKind::LingerZero, u32::from(wire::lingers_zero(&sock)))
         }

@@ -57,7 +57,7 @@ pub fn send_looked_at(
     match way {
         Way::Datagram(sent) => return Ok(sent),
         Way::FastOpen(sock) => return fast_open::send(sock, to, payload, flags),
-        Way::AfterHandshake(sock) => connect_wire::await_writable(&sock, flags)?,
+        Way::AfterHandshake(sock) => connect_wire::await_writable(sock, flags)?,
         Way::Stream => {}
     }
     kind::set(fd, FdKind::Stream);

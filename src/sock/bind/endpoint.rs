@@ -9,8 +9,9 @@ use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::limits::{EPHEMERAL_FIRST, EPHEMERAL_LAST};
 use crate::host::{Errno, clock, unix};
 use crate::protocol::name::{Name, NetId, Role, Slot};
+use crate::sock::descriptor::ends::{implied_destination, source_for};
 use crate::sock::descriptor::flags::SocketFlags;
-use crate::sock::descriptor::socket::{Socket, address_of, implied_destination, source_for};
+use crate::sock::descriptor::socket::{Socket, address_of};
 use crate::sock::net;
 use crate::sock::replace;
 
@@ -134,7 +135,7 @@ fn bind_name(sock: &Socket, local: SocketAddr, remote: SocketAddr) -> Result<(),
 /// RFC 6056 3.3.1.
 fn random_port() -> u16 {
     let range = u64::from(EPHEMERAL_LAST - EPHEMERAL_FIRST) + 1;
-    EPHEMERAL_FIRST + (clock::random_u64() % range) as u16
+    EPHEMERAL_FIRST + (clock::random_port_bits() % range) as u16
 }
 
 #[cfg(test)]

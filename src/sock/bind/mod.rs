@@ -1,8 +1,8 @@
 //! bind(2) and automatic binds: an address and port become a name, and the kernel keeps the name.
 //!
-//! [`conflict`] has Linux's rules, `survey` applies them to the kernel's list of names, [`endpoint`]
-//! names streams that connect. This room knows descriptors and the net, not what is done with a
-//! bound socket.
+//! [`conflict`] has Linux's rules, `survey` applies them to the kernel's list of names,
+//! [`endpoint`] names streams that connect. This room knows descriptors and the net, not what is
+//! done with a bound socket.
 //!
 //! The kernel's names make one exact name unique. That two different names exclude each other
 //! (`0.0.0.0:80` and `127.0.0.1:80`) is checked before, in [`conflict`].
@@ -11,7 +11,7 @@ pub mod endpoint;
 mod survey;
 
 use crate::base::addr::{IpAddr, Ipv6Addr, SocketAddr};
-use crate::host::{Errno, clock, unix};
+use crate::host::{Errno, clock, identity, unix};
 use crate::protocol::name::{Name, NetId, Role, Slot, Transport};
 use crate::sock::descriptor::extra::SocketExtra;
 use crate::sock::descriptor::flags::SocketFlags;
@@ -94,12 +94,11 @@ pub fn claim(sock: &mut Socket, address: SocketAddr) -> Result<(), Errno> {
     let dual = sock.has(SocketFlags::IPV6)
         && !sock.has(SocketFlags::V6ONLY)
         && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    let wanted = Bound {
-        local: canonical(address),
-        dual,
-        shared: shares(sock, transport),
-        uid: Some(rustix::process::geteuid().as_raw()),
-    };
+    let mut wanted =
+        Bound { local: canonical(address), dual, shared: shares(sock, transport), uid: None };
+    if wanted.shared {
+        wanted.uid = Some(identity::euid());
+    }
     if address.port() != 0 {
         if survey(net, wanted, transport)?.clash() {
             return Err(Errno::ADDRINUSE);
@@ -125,7 +124,7 @@ fn draw_port(sock: &Socket, net: NetId, bound: Bound, transport: Transport) -> R
     if !bound.shared {
         let share = conflict::share_of_ports(bound.local.ip(), bound.dual);
         for _ in 0..DRAWS {
-            match attempt(share.port(clock::random_u64())) {
+            match attempt(share.port(clock::random_port_bits())) {
                 Err(Errno::ADDRINUSE) => {}
                 other => return other,
             }
@@ -133,7 +132,7 @@ fn draw_port(sock: &Socket, net: NetId, bound: Bound, transport: Transport) -> R
     }
     let others = survey(net, bound, transport)?;
     for _ in 0..DRAWS {
-        let port = others.free_port(clock::random_u64()).ok_or(Errno::ADDRINUSE)?;
+        let port = others.free_port(clock::random_port_bits()).ok_or(Errno::ADDRINUSE)?;
         match attempt(port) {
             Err(Errno::ADDRINUSE) => {}
             other => return other,

@@ -1,9 +1,9 @@
 //! `MSG_ERRQUEUE`: the errors that a datagram socket asked for (`IP_RECVERR`, `IPV6_RECVERR`).
 //!
-//! Those of the wire wait in the engine; those of this machine (nothing is bound to the destination)
-//! in the socket's extra state, where there is room for a few. poll(2) shows `POLLERR` for a
-//! connected socket, and for another one that it can be read: the next `recv` then fails with the
-//! error.
+//! Those of the wire wait in the engine; those of this machine (nothing is bound to the
+//! destination) in the socket's extra state, where there is room for a few. poll(2) shows `POLLERR`
+//! for a connected socket, and for another one that it can be read: the next `recv` then fails with
+//! the error.
 use super::raise;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::host::{
@@ -215,8 +215,8 @@ pub fn soft_error(sock: &Socket) -> Option<Errno> {
     from_byte(client::errno_of(&Request::UdpError(tuple)).ok()?)
 }
 
-/// Nothing on this machine is bound to the destination of a datagram of `sock`: the error that the program asked for. A
-/// connected socket hears of it always.
+/// Nothing on this machine is bound to the destination of a datagram of `sock`: the error that the
+/// program asked for. A connected socket hears of it always.
 pub fn refused(sock: &Socket, to: SocketAddr, payload: Payload) -> Result<(), Errno> {
     let mut sock = *sock;
     if sock.has(SocketFlags::RECVERR) {

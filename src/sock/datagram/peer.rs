@@ -42,8 +42,8 @@ pub fn link(sock: &Socket, to: &Route) -> Result<bool, Errno> {
     }
 }
 
-/// Does `call` on the name of a peer socket of the engine; if there is none yet, or it is joined to another socket
-/// (one that had this port before), asks the engine for it first.
+/// Does `call` on the name of a peer socket of the engine; if there is none yet, or it is joined to
+/// another socket (one that had this port before), asks the engine for it first.
 pub fn with_peer_socket<T>(
     transport: Transport,
     tuple: FourTuple,

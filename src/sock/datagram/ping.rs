@@ -1,7 +1,8 @@
 //! ICMP sockets: echo sockets (`SOCK_DGRAM`, as Linux's ping sockets) and raw ones.
 //!
 //! They are datagram sockets whose port is the identifier of their requests. What goes to the wire
-//! is handed to the engine as datagrams are; requests to one of our own addresses are answered here.
+//! is handed to the engine as datagrams are; requests to one of our own addresses are answered
+//! here.
 use super::interest;
 use super::outgoing::{self, Outgoing};
 use super::peer;
@@ -143,7 +144,7 @@ fn answer(sock: &Socket, ip: IpAddr, message: &mut [u8], ttl: u8) -> Result<(), 
             (true, IpAddr::V4(ip)) => {
                 let header = ip_header(ip, ttl, message.len());
                 let parts = [&header[..], message];
-                message::send_pieces(actor.raw(), parts, &address_of(&own))
+                message::send_pieces(actor.raw(), parts, Some(&address_of(&own)))
             }
             _ => message::send_bytes(actor.raw(), message, Some(&address_of(&own)), flags),
         };

@@ -43,9 +43,9 @@ enum Outcome {
     Again,
 }
 
-/// read(2), recvfrom(2), recvmsg(2) on a descriptor that is taken for a datagram socket of ours. The
-/// caller copies the sender out. `ENOTSOCK`: it was another file; the hint is corrected. May block:
-/// the thread may leave.
+/// read(2), recvfrom(2), recvmsg(2) on a descriptor that is taken for a datagram socket of ours.
+/// The caller copies the sender out. `ENOTSOCK`: it was another file; the hint is corrected. May
+/// block: the thread may leave.
 pub fn receive(
     fd: Raw,
     payload: Payload,

@@ -28,8 +28,8 @@ impl KernelControl {
     pub fn room(&mut self) -> UserSlice<'_> {
         UserSlice::from_bytes(&mut self.0)
     }
-    /// Passes on what is for the program (timestamps and the like), and reads the [`ReceiveMeta`] that came
-    /// along. Descriptors stay here, and are closed.
+    /// Passes on what is for the program (timestamps and the like), and reads the [`ReceiveMeta`]
+    /// that came along. Descriptors stay here, and are closed.
     pub fn pass_on(&self, len: usize, writer: &mut Writer) -> Result<Option<ReceiveMeta>, Errno> {
         let mut meta = None;
         let mut rest = self.0.get(..len).unwrap_or(&self.0);

@@ -43,7 +43,14 @@ impl FdKind {
             StreamState::Connecting | StreamState::Deferred if flags.has(SocketFlags::WIRE) => {
                 FdKind::Opening
             }
-            StreamState::Open if !flags.has(SocketFlags::WIRE) => FdKind::Local,
+            StreamState::Open
+            | StreamState::ReadShut
+            | StreamState::WriteShut
+            | StreamState::BothShut
+                if !flags.has(SocketFlags::WIRE) =>
+            {
+                FdKind::Local
+            }
             _ => FdKind::Stream,
         }
     }

@@ -9,10 +9,12 @@
 //!
 //! [`socket::Socket`] is a descriptor that is known to be one of ours; begin there. [`kind`] is the
 //! hint for the calls that must be fast. [`lock`] keeps changes of two threads from getting lost.
-//! [`sockaddr`] reads and writes the addresses of C programs.
+//! [`ends`] tells the two ends of a stream. [`sockaddr`] reads and writes the addresses of C
+//! programs.
 //!
 //! These files know the kernel (`host`) and the names (`protocol`), nothing of the net, the engine
 //! or of what a call means.
+pub mod ends;
 pub mod extra;
 pub mod flags;
 pub mod kind;

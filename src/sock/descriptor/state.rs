@@ -1,8 +1,8 @@
 //! The state of a stream socket, as its program has brought it about.
 //!
 //! It is packed into the socket's flags ([`super::flags::SocketFlags`]) and changes by
-//! [`StreamState::next`] alone. What the peer does is not in it: that the kernel shows (`poll`), and
-//! of a wire connection the engine knows why it ended.
+//! [`StreamState::next`] alone. What the peer does is not in it: that the kernel shows (`poll`),
+//! and of a wire connection the engine knows why it ended.
 
 /// Where a stream is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -11,8 +11,8 @@ use libc::{IPPROTO_TCP, SOL_SOCKET};
 /// `TCP_CA_NAME_MAX`.
 const CONGESTION_SIZE: usize = 16;
 
-/// getsockopt(2) of `SO_MAX_PACING_RATE`. The flags live in the kernel's value; the program's is kept
-/// in the extra state, and told to the engine.
+/// getsockopt(2) of `SO_MAX_PACING_RATE`. The flags live in the kernel's value; the program's is
+/// kept in the extra state, and told to the engine.
 pub fn get_pacing_rate(sock: &Socket, value: UserSlice) -> Result<usize, Errno> {
     let key = Key::option(SOL_SOCKET, libc::SO_MAX_PACING_RATE).ok_or(Errno::NOPROTOOPT)?;
     let rate = match SocketExtra::of(sock).get(key).and_then(|value| value.array()) {

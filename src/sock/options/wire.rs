@@ -1,4 +1,5 @@
-//! Options of wire connections and listeners: what the engine is told of them, and what it is asked.
+//! Options of wire connections and listeners: what the engine is told of them, and what it is
+//! asked.
 use super::names::SHOWN_SEND_BUFFER;
 use super::table;
 use super::{fast_open_key, keep, kept};
@@ -8,6 +9,7 @@ use crate::protocol::name::Role;
 use crate::protocol::option::{OptionKind, OptionList, WireOption};
 use crate::protocol::request::Request;
 use crate::sock::client;
+use crate::sock::descriptor::ends;
 use crate::sock::descriptor::extra::{Key, SocketExtra};
 use crate::sock::descriptor::flags::SocketFlags;
 use crate::sock::descriptor::socket::Socket;
@@ -23,7 +25,7 @@ pub const SIZES: [(i32, OptionKind); 3] = [
 
 /// A wire connection as the engine knows it. `ENOTCONN`: it has no remote end.
 pub fn tuple(sock: &Socket) -> Result<FourTuple, Errno> {
-    sock.stream_ends().map(|(local, remote)| FourTuple { local, remote })
+    ends::of(sock).map(|(local, remote)| FourTuple { local, remote })
 }
 
 /// Tells the engine of an option, if it holds the other end or knows the socket as a listener. An

@@ -1,17 +1,18 @@
 //! connect(2) of streams: where to, and what state the socket is in. The two ways there are
 //! [`super::connect_local`] and [`super::connect_wire`].
 use super::connect_local::{self, Attempt};
-use super::connect_wire::{self, Wait};
+use super::connect_wire::{self, Begun, Wait};
 use super::error;
-use super::fast_open::FirstData;
+use super::first_data::FirstData;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, fd, guard::guarded, unix};
 use crate::net::brief::{Destination, Loopback, Outside};
 use crate::protocol::name::Role;
 use crate::sock::bind;
+use crate::sock::descriptor::ends::source_for;
 use crate::sock::descriptor::flags::SocketFlags;
 use crate::sock::descriptor::sockaddr::{self, Given};
-use crate::sock::descriptor::socket::{Socket, canonical, source_for};
+use crate::sock::descriptor::socket::{Socket, canonical};
 use crate::sock::descriptor::state::{Cause, StreamState};
 use crate::sock::net;
 use crate::sock::replace;
@@ -29,6 +30,15 @@ pub enum Step {
     UnderWay,
     /// The kernel's own connect: the socket is of the host's network now.
     Host,
+}
+
+impl From<Begun> for Step {
+    fn from(begun: Begun) -> Step {
+        match begun {
+            Begun::Done => Step::Done,
+            Begun::Wait(wait) => Step::Wait(wait),
+        }
+    }
 }
 
 /// connect(2) with the address that the program gave. May block: the thread may leave.
@@ -70,7 +80,7 @@ pub fn progress(mut sock: Socket, waits: Option<bool>) -> Option<Result<Step, Er
         StreamState::Closed => None,
         StreamState::Connecting if sock.has(SocketFlags::WIRE) => {
             let waits = waits.unwrap_or_else(|| !fd::is_nonblocking(sock.fd));
-            Some(connect_wire::resume(sock, waits))
+            Some(connect_wire::resume(sock, waits).map(Step::from))
         }
         StreamState::Connecting => {
             sock.advance(Cause::Established);
@@ -97,8 +107,12 @@ fn start(
         Destination::Local if view.loopback == Loopback::Direct => {
             connect_local::prepare(sock, remote).map(Step::Local)
         }
-        Destination::Local => connect_wire::begin(sock, remote, source_for(remote.ip()), first),
-        Destination::Wire { source } => connect_wire::begin(sock, remote, source, first),
+        Destination::Local => {
+            connect_wire::begin(sock, remote, source_for(remote.ip()), first).map(Step::from)
+        }
+        Destination::Wire { source } => {
+            connect_wire::begin(sock, remote, source, first).map(Step::from)
+        }
         Destination::Outside => match view.outside {
             Outside::Unreachable => Err(Errno::NETUNREACH),
             Outside::Host => replace::kernel_file(sock).map(|()| Step::Host),

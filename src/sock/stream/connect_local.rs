@@ -7,9 +7,10 @@ use crate::protocol::errno::to_byte;
 use crate::protocol::name::{Name, NetId, Role, Slot};
 use crate::sock::bind::conflict::receivers;
 use crate::sock::bind::endpoint::{self, Way};
+use crate::sock::descriptor::ends::source_for;
 use crate::sock::descriptor::flags::SocketFlags;
 use crate::sock::descriptor::kind::{self, FdKind};
-use crate::sock::descriptor::socket::{Socket, address_of, source_for};
+use crate::sock::descriptor::socket::{Socket, address_of};
 use crate::sock::descriptor::state::Cause;
 use crate::sock::net;
 use crate::sock::replace;
@@ -113,7 +114,7 @@ fn reach_once(sock: &Socket, remote: SocketAddr) -> Result<(), Errno> {
         }
     }
     for (local, dual) in receivers(remote) {
-        for slot in shared_slots(clock::random_u64()) {
+        for slot in shared_slots(clock::random_port_bits()) {
             if let Some(done) = try_slot(local, dual, slot) {
                 return done;
             }

@@ -1,19 +1,20 @@
 //! connect(2) through the engine.
 //!
 //! The program's unix socket is connected to the engine's gateway, and its first bytes are the
-//! [`ConnectRequest`]: so long that the socket is not writable until the engine has consumed it,
-//! which it does when the handshake is done. If that fails the engine closes with the request
-//! unread (`OUT|ERR|HUP`) and remembers why.
-use super::connect::Step;
+//! [`ConnectRequest`]. The send buffer is made so small that the socket is not writable until the
+//! engine has consumed it, which it does when the handshake is done; the first call that sees that
+//! gives the buffer its size back ([`settle`]). If the handshake fails the engine closes with the
+//! request unread (`OUT|ERR|HUP`) and remembers why.
 use super::connect_local::fail_late;
 use super::error;
-use super::fast_open::FirstData;
+use super::first_data::FirstData;
 use super::tcp_info;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::time::Duration;
 use crate::base::{FourTuple, Instant};
 use crate::host::{Errno, clock, fd, guard::guarded, message, option, poll, unix};
 use crate::protocol::connect::ConnectRequest;
+use crate::protocol::errno::from_byte;
 use crate::protocol::name::{Name, NetId, Role};
 use crate::protocol::option::{OptionKind, WireOption, fast_open};
 use crate::protocol::request::{Reply, Request};
@@ -26,6 +27,7 @@ use crate::sock::descriptor::state::{Cause, StreamState};
 use crate::sock::net;
 use crate::sock::options::{self, wire};
 use crate::sock::replace;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// How long the engine may take to see a connect that waits for its data.
 const DEFERRED_WAIT: Duration = Duration::from_secs(1);
@@ -36,6 +38,15 @@ pub struct Wait {
     sock: Socket,
     /// `SO_SNDTIMEO`.
     until: Option<Instant>,
+}
+
+/// How far a connect through the engine has come.
+#[derive(Clone, Copy)]
+pub enum Begun {
+    /// It is done, or waits for data (`TCP_FASTOPEN_CONNECT`).
+    Done,
+    /// It is under way, and the call waits for it.
+    Wait(Wait),
 }
 
 impl Wait {
@@ -53,13 +64,13 @@ pub fn begin(
     remote: SocketAddr,
     source: IpAddr,
     first: Option<&mut FirstData<'_>>,
-) -> Result<Step, Errno> {
+) -> Result<Begun, Errno> {
     let sock = endpoint::become_endpoint(sock, remote, source, Way::Wire)?;
     let gateway = address_of(&Name { net: NetId(net::current().id), role: Role::Gateway });
     match unix::connect(sock.fd, &gateway) {
         Ok(()) => {}
         Err(Errno::CONNREFUSED) => return Err(Errno::NETUNREACH), // no engine
-        Err(Errno::AGAIN) => return fail_late(sock, Errno::TIMEDOUT).map(|()| Step::Done),
+        Err(Errno::AGAIN) => return fail_late(sock, Errno::TIMEDOUT).map(|()| Begun::Done),
         Err(errno) => return Err(errno),
     }
     let tuple = wire::tuple(&sock).map_err(|_| Errno::INVAL)?;
@@ -68,7 +79,7 @@ pub fn begin(
     let plan = match first {
         Some(first) => Plan::with_data(&sock, tuple, first).unwrap_or_default(),
         None if asks() => match fast_open_room(&sock, tuple) {
-            Ok(1..) => return defer(sock, tuple).map(|()| Step::Done),
+            Ok(1..) => return defer(sock, tuple).map(|()| Begun::Done),
             _ => Plan { fast: Some(fast_open::NOW), ..Plan::default() },
         },
         None => Plan::default(),
@@ -77,7 +88,7 @@ pub fn begin(
 }
 
 /// The first data of a socket whose connect has waited for it.
-pub fn begin_deferred(mut sock: Socket, first: &mut FirstData<'_>) -> Result<Step, Errno> {
+pub fn begin_deferred(mut sock: Socket, first: &mut FirstData<'_>) -> Result<Begun, Errno> {
     let tuple = wire::tuple(&sock)?;
     match Plan::with_data(&sock, tuple, first) {
         Ok(plan) => {
@@ -88,7 +99,7 @@ pub fn begin_deferred(mut sock: Socket, first: &mut FirstData<'_>) -> Result<Ste
         Err(_) => {
             sock.advance(Cause::Established);
             kind::set(sock.fd, FdKind::Stream);
-            Ok(Step::Done)
+            Ok(Begun::Done)
         }
     }
 }
@@ -119,16 +130,15 @@ impl<'a> Plan<'a> {
 }
 
 /// Sends the request; what is left to be done is to wait, if the call does.
-fn ask_for(mut sock: Socket, tuple: FourTuple, plan: Plan<'_>) -> Result<Step, Errno> {
+fn ask_for(mut sock: Socket, tuple: FourTuple, plan: Plan<'_>) -> Result<Begun, Errno> {
     sock.advance_and(Cause::BeginConnect, 0, SocketFlags::WIRE);
-    wire::apply_lowat(&mut sock);
-    send_request(sock, &request(&sock, tuple, plan.fast, plan.data))?;
+    send_request(&mut sock, tuple, plan.fast, plan.data)?;
     let waits = plan.waits.unwrap_or_else(|| !fd::is_nonblocking(sock.fd));
     if !waits {
         kind::set(sock.fd, FdKind::Opening);
         return Err(Errno::INPROGRESS);
     }
-    Ok(Step::Wait(Wait::new(sock)))
+    Ok(Begun::Wait(Wait::new(sock)))
 }
 
 /// `TCP_FASTOPEN_CONNECT`, and there is a cookie: the SYN waits for the first data. The engine
@@ -136,21 +146,107 @@ fn ask_for(mut sock: Socket, tuple: FourTuple, plan: Plan<'_>) -> Result<Step, E
 fn defer(mut sock: Socket, tuple: FourTuple) -> Result<(), Errno> {
     sock.advance_and(Cause::Defer, 0, SocketFlags::WIRE);
     kind::set(sock.fd, FdKind::Opening);
-    wire::apply_lowat(&mut sock);
-    send_request(sock, &request(&sock, tuple, Some(fast_open::WITH_DATA), &[]))?;
+    send_request(&mut sock, tuple, Some(fast_open::WITH_DATA), &[])?;
     let _ = poll::one(sock.fd, libc::POLLOUT, Some(DEFERRED_WAIT));
+    restore_buffer(&mut sock);
     Ok(())
 }
 
-fn send_request(mut sock: Socket, request: &ConnectRequest) -> Result<(), Errno> {
-    let (head, length) = (request.head(), request.length as usize);
-    let sent = message::send_padded(sock.fd, [&head, request.data], length);
-    if sent.is_none_or(|sent| sent < length) {
-        sock.advance_and(Cause::GiveUp, SocketFlags::WIRE, 0);
-        replace::unix_file(sock)?;
-        return Err(Errno::NETUNREACH); // the engine has just died
+fn send_request(
+    sock: &mut Socket,
+    tuple: FourTuple,
+    fast: Option<u32>,
+    data: &[u8],
+) -> Result<(), Errno> {
+    let mut options = wire::wire_options(sock);
+    if let Some(value) = fast {
+        options.push(WireOption { kind: OptionKind::FastOpen, value });
     }
-    Ok(())
+    let request = ConnectRequest { length: ConnectRequest::LEAST as u32, tuple, options, data };
+    let mut message = [0; ConnectRequest::LEAST];
+    let head = request.head();
+    message[..head.len()].copy_from_slice(&head);
+    // Padding only behind the head, where no data follows.
+    let len = if data.is_empty() { message.len() } else { head.len() };
+    let padding = ConnectRequest::LEAST.saturating_sub(len + data.len());
+    let parts = [&message[..len], data];
+    shrink_buffer(sock, len + data.len() + padding);
+    let mut sent = message::send_pieces(sock.fd, parts, None);
+    if padding > 0 && sent.is_ok() {
+        sent = message::send_bytes(sock.fd, &[0; ConnectRequest::LEAST][..padding], None, FLAGS);
+    }
+    let Err(errno) = sent.and_then(|n| if n > 0 { Ok(()) } else { Err(Errno::PIPE) }) else {
+        return Ok(());
+    };
+    // The engine has turned us away already, or has just died.
+    let reason = match errno {
+        Errno::PIPE | Errno::CONNRESET => client::errno_of(&Request::EndReason(tuple)).ok(),
+        _ => None,
+    };
+    sock.advance_and(Cause::GiveUp, SocketFlags::WIRE, 0);
+    restore_buffer(sock);
+    replace::unix_file(*sock)?;
+    Err(reason.and_then(from_byte).unwrap_or(Errno::NETUNREACH))
+}
+
+const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+
+/// `SO_SNDBUF` of a socket whose program has not set it (`net.core.wmem_default`); 0: not known yet.
+static DEFAULT_BUFFER: AtomicI32 = AtomicI32::new(0);
+
+/// What `SO_SNDBUF` is when no connect is under way.
+pub fn full_buffer(sock: &Socket) -> i32 {
+    if let Some(set) = options::kept(sock, libc::SOL_SOCKET, libc::SO_SNDBUF) {
+        return set;
+    }
+    match DEFAULT_BUFFER.load(Relaxed) {
+        0 => {
+            let fresh = unix::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+            let default = fresh.and_then(|fresh| buffer_of(fresh.raw()));
+            default.unwrap_or(FALLBACK_BUFFER)
+        }
+        known => known,
+    }
+}
+
+/// The kernel's own default.
+const FALLBACK_BUFFER: i32 = 212_992;
+
+fn buffer_of(fd: fd::Raw) -> Result<i32, Errno> {
+    option::get_int(fd, libc::SOL_SOCKET, libc::SO_SNDBUF)
+}
+
+/// Makes the send buffer so small that a message of `len` bytes fills it.
+fn shrink_buffer(sock: &Socket, len: usize) {
+    if DEFAULT_BUFFER.load(Relaxed) == 0
+        && options::kept(sock, libc::SOL_SOCKET, libc::SO_SNDBUF).is_none()
+        && let Ok(size) = buffer_of(sock.fd)
+    {
+        DEFAULT_BUFFER.store(size, Relaxed);
+    }
+    // The kernel doubles it, and one piece may have half of that less 64 bytes.
+    let _ = option::set_int(sock.fd, libc::SOL_SOCKET, libc::SO_SNDBUF, len as i32 + 64);
+}
+
+/// The program has set `SO_SNDBUF` while its connect is under way: the new size counts from then on,
+/// but the socket must not become writable.
+pub fn keep_shrunk(sock: &Socket) {
+    if sock.has(SocketFlags::WIRE) && sock.state() == StreamState::Connecting {
+        shrink_buffer(sock, ConnectRequest::LEAST);
+    }
+}
+
+fn restore_buffer(sock: &mut Socket) {
+    let half = full_buffer(sock) / 2;
+    let _ = option::set_int(sock.fd, libc::SOL_SOCKET, libc::SO_SNDBUF, half);
+    wire::apply_lowat(sock);
+}
+
+/// The handshake is done, and the program knows it from now on.
+fn settle(sock: &mut Socket) {
+    restore_buffer(sock);
+    sock.advance(Cause::Established);
+    kind::set(sock.fd, FdKind::of_flags(sock.flags));
 }
 
 /// How many bytes the SYN could carry.
@@ -161,42 +257,23 @@ fn fast_open_room(sock: &Socket, tuple: FourTuple) -> Result<usize, Errno> {
     }
 }
 
-/// The request.
-fn request<'a>(
-    sock: &Socket,
-    tuple: FourTuple,
-    fast: Option<u32>,
-    data: &'a [u8],
-) -> ConnectRequest<'a> {
-    // A unix socket is writable while four times what is queued is not more than SO_SNDBUF.
-    let buffer = option::get_int(sock.fd, libc::SOL_SOCKET, libc::SO_SNDBUF).unwrap_or(212_992);
-    let length = u32::try_from(buffer / 4 + 1).unwrap_or(ConnectRequest::HEAD_MAX as u32);
-    let mut options = wire::wire_options(sock);
-    if let Some(value) = fast {
-        options.push(WireOption { kind: OptionKind::FastOpen, value });
-    }
-    ConnectRequest { length, tuple, options, data }
-}
-
 /// connect(2) again while the first is under way.
-pub fn resume(sock: Socket, waits: bool) -> Result<Step, Errno> {
-    match outcome(sock) {
-        Some(answer) => answer.map(|()| Step::Done),
+pub fn resume(sock: Socket, waits: bool) -> Result<Begun, Errno> {
+    match outcome(sock, poll::now(sock.fd)) {
+        Some(answer) => answer.map(|()| Begun::Done),
         None if !waits => Err(Errno::ALREADY),
-        None => Ok(Step::Wait(Wait::new(sock))),
+        None => Ok(Begun::Wait(Wait::new(sock))),
     }
 }
 
-/// How the connect ended; `None`: not yet.
-fn outcome(mut sock: Socket) -> Option<Result<(), Errno>> {
-    let shown = poll::now(sock.fd);
+/// How the connect ended, by what `poll` shows; `None`: not yet.
+fn outcome(mut sock: Socket, shown: i16) -> Option<Result<(), Errno>> {
     if shown & (libc::POLLERR | libc::POLLHUP) != 0 {
         let reason = error::end_reason(&mut sock, true).unwrap_or(Errno::CONNRESET);
         return Some(Err(give_up(sock, reason)));
     }
     if shown & libc::POLLOUT != 0 {
-        sock.advance(Cause::Established);
-        kind::set(sock.fd, FdKind::Stream);
+        settle(&mut sock);
         return Some(Ok(()));
     }
     None
@@ -217,23 +294,26 @@ pub fn is_pending(sock: &mut Socket) -> bool {
     if shown & libc::POLLOUT == 0 && !engine_says_connected(sock) {
         return true;
     }
-    sock.advance(Cause::Established);
+    settle(sock);
     false
 }
 
 /// Before something is written to a socket whose connect may still be under way: the kernel would
 /// take it, but TCP does not (Linux `sk_stream_wait_connect`). May block: the thread may leave.
-pub fn await_writable(sock: &Socket, flags: i32) -> Result<(), Errno> {
-    let is_ready = || poll::now(sock.fd) & (libc::POLLOUT | libc::POLLERR | libc::POLLHUP) != 0;
-    if is_ready() {
-        return Ok(());
-    }
+pub fn await_writable(mut sock: Socket, flags: i32) -> Result<(), Errno> {
     if flags & libc::MSG_DONTWAIT == 0 && !fd::is_nonblocking(sock.fd) {
-        poll::one_cancellable(sock.fd, libc::POLLOUT, send_timeout(sock))?;
+        poll::one_cancellable(sock.fd, libc::POLLOUT, send_timeout(&sock))?;
     }
-    guarded(|| match is_ready() || engine_says_connected(sock) {
-        true => Ok(()),
-        false => Err(Errno::AGAIN),
+    guarded(|| {
+        let shown = poll::now(sock.fd);
+        if shown & (libc::POLLERR | libc::POLLHUP) != 0 {
+            return Ok(());
+        }
+        if shown & libc::POLLOUT == 0 && !engine_says_connected(&sock) {
+            return Err(Errno::AGAIN);
+        }
+        settle(&mut sock);
+        Ok(())
     })
 }
 
@@ -260,18 +340,18 @@ fn give_up(mut sock: Socket, reason: Errno) -> Errno {
 pub fn wait(wait: Wait) -> Result<(), Errno> {
     let Wait { sock, until } = wait;
     loop {
-        let ended = guarded(|| match outcome(sock) {
+        let left = until.map(|at| at.since(clock::now()));
+        let shown = poll::one_cancellable(sock.fd, libc::POLLOUT, left)?;
+        let ended = guarded(|| match outcome(sock, shown) {
             Some(answer) => answer.map(|()| true),
             None => Ok(false),
         })?;
         if ended {
             return Ok(());
         }
-        let left = until.map(|at| at.since(clock::now()));
         if left == Some(Duration::ZERO) {
             return Err(Errno::INPROGRESS);
         }
-        poll::one_cancellable(sock.fd, libc::POLLOUT, left)?;
     }
 }
 

@@ -5,6 +5,7 @@
 //! connection is made, then the data is sent.
 use super::connect::{self, Step};
 use super::connect_wire;
+use super::first_data::FirstData;
 use super::send;
 use crate::base::FourTuple;
 use crate::base::addr::{Ipv4Addr, SocketAddr};
@@ -23,18 +24,6 @@ use crate::sock::client;
 use crate::sock::descriptor::socket::Socket;
 use crate::sock::descriptor::state::StreamState;
 use crate::sock::net;
-
-/// Data that may go with the SYN.
-pub struct FirstData<'a> {
-    /// What there is, at most [`ConnectRequest::DATA_MAX`] bytes.
-    pub data: &'a [u8],
-    /// Bytes of all that the program writes.
-    pub total: usize,
-    /// How much of it the connect request took.
-    pub carried: usize,
-    /// The call waits for the handshake.
-    pub waits: bool,
-}
 
 /// Whether the net's programs may use fast open as clients (Linux: bit 0 of `tcp_fastopen`).
 pub fn is_allowed() -> bool {
@@ -79,7 +68,7 @@ fn begin(
     let waits = flags & libc::MSG_DONTWAIT == 0 && !fd::is_nonblocking(sock.fd);
     let mut first = FirstData { data: &head[..len], total: payload.total()?, carried: 0, waits };
     let step = if sock.state() == StreamState::Deferred {
-        connect_wire::begin_deferred(sock, &mut first)
+        connect_wire::begin_deferred(sock, &mut first).map(Step::from)
     } else {
         match to {
             Some(given) => connect::begin(sock, given, Some(&mut first)),

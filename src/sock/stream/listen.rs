@@ -4,6 +4,7 @@ use crate::host::{Errno, fd::Owned, guard::guarded, identity, unix};
 use crate::net::brief::{Brief, Loopback, Users, may_join};
 use crate::protocol::name::Role;
 use crate::sock::bind;
+use crate::sock::descriptor::ends;
 use crate::sock::descriptor::extra::SocketExtra;
 use crate::sock::descriptor::flags::SocketFlags;
 use crate::sock::descriptor::kind::{self, FdKind};
@@ -110,7 +111,7 @@ fn adopt(
     let mut sock = Socket::new(fd, SocketFlags::new(inherited | open));
     let remote = match *peer {
         Role::Endpoint { local, .. } | Role::Wire { local, .. } => local,
-        _ => sock.stream_ends()?.1,
+        _ => ends::of(&sock)?.1,
     };
     let wire = !view.is_own(remote.ip()) || view.loopback == Loopback::Tcp;
     if wire {

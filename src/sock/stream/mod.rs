@@ -12,19 +12,20 @@
 //! | [`send`], [`receive`] | bytes, and their ends |
 //! | [`error`] | the pending error: `SO_ERROR`, and what `read` and `write` report |
 //! | [`shutdown`] | `shutdown` |
-//! | [`fast_open`] | data that goes with the SYN |
+//! | [`fast_open`], [`first_data`] | data that goes with the SYN |
 //! | [`write_flags`] | `MSG_MORE` and `MSG_EOR` on the wire |
 //! | [`read_after_shutdown`] | bytes that come after `SHUT_RD` |
 //! | [`names`] | `getpeername` |
 //! | [`tcp_info`], [`queues`] | what the program can ask about a connection |
 //!
-//! A call that blocks does so in a frame that a thread may leave ([`crate::host::next`]); what comes
-//! before and after runs under [`crate::host::guard`]. Begin with [`connect`].
+//! A call that blocks does so in a frame that a thread may leave ([`crate::host::next`]); what
+//! comes before and after runs under [`crate::host::guard`]. Begin with [`connect`].
 pub mod connect;
 pub mod connect_local;
 pub mod connect_wire;
 pub mod error;
 pub mod fast_open;
+pub mod first_data;
 pub mod listen;
 pub mod names;
 pub mod queues;

@@ -2,6 +2,7 @@
 use super::connect_wire;
 use crate::base::addr::SocketAddr;
 use crate::host::{Errno, poll};
+use crate::sock::descriptor::ends;
 use crate::sock::descriptor::socket::Socket;
 use crate::sock::descriptor::state::StreamState;
 
@@ -13,7 +14,7 @@ pub fn peer_name(sock: &Socket) -> Result<SocketAddr, Errno> {
     if connect_wire::is_pending(&mut sock.clone()) {
         return Err(Errno::NOTCONN);
     }
-    sock.stream_ends().map(|(_, remote)| remote)
+    ends::of(sock).map(|(_, remote)| remote)
 }
 
 /// TCP forgets its peer in state CLOSED: after a reset, or when both sides have closed. Data that

@@ -2,7 +2,7 @@
 use super::connect;
 use super::names;
 use crate::host::{Errno, unix};
-use crate::sock::descriptor::kind;
+use crate::sock::descriptor::kind::{self, FdKind};
 use crate::sock::descriptor::socket::Socket;
 use crate::sock::descriptor::state::{Cause, StreamState};
 
@@ -32,6 +32,6 @@ pub fn shutdown(mut sock: Socket, how: i32) -> Result<(), Errno> {
         return Err(Errno::NOTCONN);
     }
     sock.advance(cause);
-    kind::forget(sock.fd);
+    kind::set(sock.fd, FdKind::of_flags(sock.flags));
     unix::shutdown(sock.fd, how)
 }
