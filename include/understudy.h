@@ -349,9 +349,10 @@ int us_ioctl(int fd, unsigned long request, long argument);
  us_engine_stop() or with the process.
 
  EINVAL: the text is wrong (UNDERSTUDY_LOG=1 says where); EADDRINUSE: the net has an engine;
- EALREADY: this process runs one; EBUSY: this process is in another net; or what the links say.
+ EALREADY: this process runs one; EBUSY: this process is in another net; ENOSYS:
+ libunderstudy_engine.so is not installed with this library; or what the links say.
 
- `toml` must be a C string, or NULL (`EFAULT`).
+ toml must be a C string, or NULL (EFAULT).
  */
 int us_engine_start(const char *toml);
 

@@ -15,9 +15,9 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::time::{Duration, Instant as Clock};
-use understudy::base::addr::{IpAddr, Ipv4Addr};
 use understudy::base::{Instant, MacAddr};
-use understudy::link::open::open;
+use understudy::base::{IpAddr, Ipv4Addr};
+use understudy::link::open;
 use understudy::link::{Link, Medium, RxChecksum, RxFrame, Sent, TxFrame, TxOffload, finish};
 use understudy::wire::checksum;
 

@@ -2,6 +2,7 @@
 //! packet script exactly as the engine runs it. `tidy.rs` holds what it may import; this test looks
 //! for what needs no import, or hides behind one that is allowed.
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Words that may not appear in the core outside of its tests, and why.
 const FORBIDDEN: &[(&str, &str)] = &[
@@ -92,4 +93,18 @@ fn the_generator_has_no_entropy_of_its_own() {
         let line = manifest.lines().find(|line| line.starts_with(&start)).expect(name);
         assert!(line.contains("default-features = false"), "{line}: std gives it entropy");
     }
+}
+
+/// Without features, no other crate is built: neither for the core nor for its build script.
+#[test]
+fn the_core_needs_two_crates() {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args(["tree", "--offline", "--locked", "--package=understudy", "--no-default-features"]);
+    cargo.args(["--edges=normal,build", "--prefix=none", "--format={lib}", "--manifest-path"]);
+    let output = cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut crates: Vec<_> = text.lines().collect();
+    crates.sort();
+    assert_eq!(crates, ["fastrand", "siphasher", "understudy"]);
 }

@@ -16,8 +16,8 @@ const LONG_FUNCTIONS: &[(&str, usize)] = &[];
 
 /// Rooms where `unsafe` is allowed.
 const UNSAFE_ROOMS: &[&str] = &["host", "shm", "abi"];
-/// And what packetdrill loads: an `extern "C"` surface as well.
-const UNSAFE_FOLDER: &str = "tests/packetdrill/";
+/// And two more `extern "C"` surfaces: what packetdrill loads, and the engine's library.
+const UNSAFE_FOLDERS: [&str; 2] = ["tests/packetdrill/", "embed/src/"];
 
 /// Which rooms a room may know. A room that is not here may not exist.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("protocol", &["base"]),
     ("link", &["base", "wire", "host", "net"]),
     ("sock", &["base", "host", "net", "protocol"]),
-    ("abi", &["base", "host", "net", "sock", "engine"]),
+    ("abi", &["base", "host", "net", "sock"]),
     ("lab", &["base", "wire", "stack", "link"]),
     ("engine", &["base", "wire", "stack", "host", "net", "link", "protocol", "sock"]),
 ];
@@ -104,6 +104,7 @@ fn rust_files() -> Vec<File> {
     let mut files = Vec::new();
     collect(&root().join("src"), &[".rs"], &mut files);
     collect(&root().join("tests"), &[".rs"], &mut files);
+    collect(&root().join("embed"), &[".rs"], &mut files);
     collect(&root().join("c-examples"), &[".rs"], &mut files);
     let text = std::fs::read_to_string(root().join("build.rs")).unwrap();
     files.push(File { path: "build.rs".into(), text });
@@ -423,7 +424,7 @@ fn unsafe_stays_in_its_rooms() {
         let mut found = Unsafe::default();
         found.visit_file(&file.syntax());
         let allowed = file.room().is_some_and(|room| UNSAFE_ROOMS.contains(&room))
-            || file.path.starts_with(UNSAFE_FOLDER);
+            || UNSAFE_FOLDERS.iter().any(|folder| file.path.starts_with(folder));
         let lines: Vec<_> = file.text.lines().collect();
         for (line, block) in found.0 {
             if !allowed {
@@ -470,4 +471,19 @@ fn ci_runs_what_the_readme_says() {
         .collect();
     assert_eq!(commands, ["exec tests/run"], ".ci/run");
     assert!(read("README.md").lines().any(|line| line.trim() == "tests/run"), "README.md");
+}
+
+#[test]
+fn the_header_speaks_c() {
+    let header = std::fs::read_to_string(root().join("include/understudy.h")).unwrap();
+    let mut faults = Vec::new();
+    for (number, line) in header.lines().enumerate() {
+        // Links and paths of Rust, its types, and the marks of its documentation.
+        let foreign = ["`", "::", "[us_", "# Safety", "# Errors", "UserSlice", "Option<", "Errno"];
+        if foreign.iter().any(|word| line.contains(word)) {
+            faults.push(format!("include/understudy.h:{}: {line}", number + 1));
+        }
+    }
+    report("the C header speaks Rust", faults);
+    assert!(header.contains("us_socket("), "the header declares nothing");
 }

@@ -1,7 +1,7 @@
 //! The engine of a program that brings its own net, as a thread of it. One at a time.
 use super::{Engine, EngineConfig, EngineError, Stop};
 use crate::host::{Errno, log, signal};
-use crate::net::{brief, file};
+use crate::net::{Brief, brief, file};
 use crate::sock::net;
 use parking_lot::{Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -30,12 +30,13 @@ fn lock() -> Result<MutexGuard<'static, Option<Running>>, Errno> {
     Ok(running)
 }
 
-/// Starts the engine of the net that a TOML text describes, and puts this process into that net.
+/// Starts the engine of the net that a TOML text describes. When it is ready, `enter` puts the
+/// process into that net; if it cannot, the engine ends.
 ///
 /// # Errors `EINVAL`: the text is wrong (said where `UNDERSTUDY_LOG` says); `EADDRINUSE`: the net
 /// has an engine; `EALREADY`: this process runs one; `EBUSY`: this process is in another net; or
 /// the links'.
-pub fn start(text: &str) -> Result<(), Errno> {
+pub fn start(text: &str, enter: impl FnOnce(&Brief) -> Result<(), Errno>) -> Result<(), Errno> {
     let mut running = lock()?;
     if running.as_ref().is_some_and(|r| !r.thread.is_finished()) {
         return Err(Errno::ALREADY);
@@ -59,7 +60,7 @@ pub fn start(text: &str) -> Result<(), Errno> {
             EngineError::System(_, errno) => errno,
         }
     })?;
-    net::enter(brief)?;
+    enter(&brief)?;
     let stop = engine.stop_handle();
     let thread = signal::with_all_blocked(|| {
         std::thread::Builder::new().name("understudy".into()).spawn(move || {

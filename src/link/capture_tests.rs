@@ -2,6 +2,10 @@
 use super::*;
 use crate::link::TxOffload;
 use crate::link::memory::{MemoryConfig, MemoryLink, pair};
+use crate::link::recorder::SINKS_MAX;
+use pcap_file::DataLink;
+use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
+use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -49,7 +53,7 @@ fn both_ways_with_their_times() {
     let path = folder.path().join("x.pcapng");
     let (mut link, mut peer) = recorded();
     link.send(at(0), &frame(9, 60)).unwrap();
-    link.attach_file(path.to_str().unwrap(), at(1)).unwrap();
+    link.recorder.attach_file(path.to_str().unwrap(), at(1)).unwrap();
     link.send(at(2), &frame(1, 61)).unwrap();
     peer.send(at(3), &frame(2, 1514)).unwrap();
     link.receive(at(5), &mut |_| ()).unwrap();
@@ -80,7 +84,7 @@ fn unfinished_checksums_are_written_right() {
     tx.offload = TxOffload { needs_checksum: true, gso_size: 1000, ..Default::default() };
     let (reader, writer) = UnixStream::pair().unwrap();
     let (mut link, mut peer) = recorded();
-    link.attach(writer.into(), at(0)).unwrap();
+    link.recorder.attach(writer.into(), at(0)).unwrap();
     link.send(at(0), &tx).unwrap();
     peer.send(at(0), &tx).unwrap();
     link.receive(at(20), &mut |f| assert_eq!(f.bytes, tx.bytes, "as it came")).unwrap();
@@ -95,7 +99,7 @@ fn unfinished_checksums_are_written_right() {
 fn a_slow_reader_loses_whole_frames_and_a_gone_one_is_dropped() {
     let (reader, writer) = UnixStream::pair().unwrap();
     let (mut link, mut peer) = recorded();
-    let id = link.attach(writer.into(), at(0)).unwrap();
+    let id = link.recorder.attach(writer.into(), at(0)).unwrap();
     for i in 0..10_000u64 {
         link.send(at(i), &frame(5, 1514)).unwrap();
     }
@@ -114,12 +118,12 @@ fn a_slow_reader_loses_whole_frames_and_a_gone_one_is_dropped() {
     }
     let _ = (&reader).read_to_end(&mut bytes);
     assert_eq!(read(&bytes).len() as u64, 10_000 - lost);
-    assert!(link.is_attached(id));
+    assert!(link.recorder.is_attached(id));
     drop(reader);
     link.send(at(now), &frame(5, 60)).unwrap();
     link.receive(at(now + 20), &mut |_| ()).unwrap();
-    assert!(!link.is_attached(id));
-    assert_eq!((link.detach(id), link.deadline()), (None, None));
+    assert!(!link.recorder.is_attached(id));
+    assert_eq!((link.recorder.detach(id), link.deadline()), (None, None));
     assert!(link.counters().contains(&("capture_broken", 1)));
 }
 
@@ -127,22 +131,22 @@ fn a_slow_reader_loses_whole_frames_and_a_gone_one_is_dropped() {
 fn sinks_come_and_go() {
     let (first, writer) = UnixStream::pair().unwrap();
     let (mut link, _peer) = recorded();
-    let id = link.attach(writer.into(), at(0)).unwrap();
+    let id = link.recorder.attach(writer.into(), at(0)).unwrap();
     link.send(at(0), &frame(1, 60)).unwrap();
-    assert_eq!(link.detach(id), Some(0));
+    assert_eq!(link.recorder.detach(id), Some(0));
     link.send(at(0), &frame(2, 60)).unwrap();
     let mut bytes = Vec::new();
     (&first).read_to_end(&mut bytes).unwrap();
     assert_eq!(read(&bytes).len(), 1);
     // Not a pipe, and not without end.
     let (_reader, pipe) = rustix::pipe::pipe().unwrap();
-    assert!(link.attach(pipe, at(0)).unwrap_err().to_string().contains("unix socket"));
+    assert!(link.recorder.attach(pipe, at(0)).unwrap_err().to_string().contains("unix socket"));
     let streams: Vec<_> = (0..=SINKS_MAX).map(|_| UnixStream::pair().unwrap()).collect();
     let mut last = Ok(id);
     for (_, writer) in &streams {
-        last = link.attach(writer.try_clone().unwrap().into(), at(0));
+        last = link.recorder.attach(writer.try_clone().unwrap().into(), at(0));
     }
     assert!(last.unwrap_err().to_string().contains("already"));
-    let why = link.attach_file("/nowhere/x", at(0)).unwrap_err().to_string();
+    let why = link.recorder.attach_file("/nowhere/x", at(0)).unwrap_err().to_string();
     assert!(why.starts_with("capture=/nowhere/x: cannot be written"), "{why}");
 }

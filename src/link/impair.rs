@@ -5,7 +5,8 @@
 //! offloads, and what comes merged is cut again. A frame that the link underneath cannot take yet
 //! waits here.
 use super::line::{Fates, Line};
-use super::{Link, LinkInfo, Offload, RxChecksum, RxFrame, Sent, TxFrame, capture, finish};
+use super::recorder::Recorder;
+use super::{Link, LinkInfo, Offload, RxChecksum, RxFrame, Sent, TxFrame, finish};
 use crate::base::{Instant, time::Duration};
 use crate::net::link_spec::{Direction, ImpairSpec};
 use rustix::fd::BorrowedFd;
@@ -151,7 +152,7 @@ impl Link for Impair {
         }
         all
     }
-    fn capture(&mut self) -> Option<&mut capture::Capture> {
+    fn capture(&mut self) -> Option<&mut Recorder> {
         self.inner.capture()
     }
 }

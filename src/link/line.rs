@@ -38,7 +38,7 @@ pub struct Fates {
 }
 
 /// See the module.
-pub struct Line {
+pub(super) struct Line {
     spec: ImpairSpec,
     rng: Rng,
     medium: Medium,
@@ -69,7 +69,7 @@ struct Draw {
 
 impl Line {
     /// A wire for frames of `medium`.
-    pub fn new(spec: &ImpairSpec, medium: Medium, seed: u64) -> Line {
+    pub(super) fn new(spec: &ImpairSpec, medium: Medium, seed: u64) -> Line {
         Line {
             spec: *spec,
             rng: Rng::seeded(seed),
@@ -86,12 +86,12 @@ impl Line {
     }
 
     /// What has happened so far.
-    pub fn fates(&self) -> Fates {
+    pub(super) fn fates(&self) -> Fates {
         self.fates
     }
 
     /// A frame goes in.
-    pub fn push(&mut self, now: Instant, frame: &[u8]) {
+    pub(super) fn push(&mut self, now: Instant, frame: &[u8]) {
         self.fates.frames += 1;
         let draw = self.draw();
         if draw.lose {
@@ -137,7 +137,7 @@ impl Line {
     }
 
     /// A frame that has arrived by `now`: the earliest.
-    pub fn pop(&mut self, now: Instant) -> Option<Vec<u8>> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Vec<u8>> {
         if let Some((_, held)) = self.held.take_if(|(until, _)| *until <= now) {
             // Nobody came to overtake it.
             self.bytes -= held.len();
@@ -150,14 +150,14 @@ impl Line {
     }
 
     /// Puts back a frame that [`Line::pop`] gave, in front of all others.
-    pub fn put_back(&mut self, frame: Vec<u8>) {
+    pub(super) fn put_back(&mut self, frame: Vec<u8>) {
         self.bytes += frame.len();
         // No other has this key: numbers begin at 1, and only one frame is outside at a time.
         self.under_way.insert((Instant::ZERO, 0), frame);
     }
 
     /// When [`Line::pop`] will have something.
-    pub fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         let first = self.under_way.first_key_value().map(|((at, _), _)| *at);
         let held = self.held.as_ref().map(|(until, _)| *until);
         first.into_iter().chain(held).min()

@@ -5,7 +5,7 @@ use rustix::fs::{Mode, OFlags};
 /// A locally administered address that depends on `parts` and on this boot of this machine: an
 /// engine that is started again has the address that its neighbours still remember, and two
 /// machines with nets of the same name on one wire do not collide.
-pub fn derive(parts: &[&[u8]]) -> MacAddr {
+pub(super) fn derive(parts: &[&[u8]]) -> MacAddr {
     // Not a secret: a key only because the hash wants one.
     let hash = Secret::new(*b"understudy's mac").hash(&(parts, boot_id()));
     let [a, b, c, d, e, f, ..] = hash.to_be_bytes();

@@ -1,94 +1,28 @@
 //! Links: where a net's frames go. Each is opened by its own file; wrappers (`impair`, `capture`)
 //! stand around any of them.
-pub mod capture;
+mod capture;
+mod device;
 pub mod finish;
-pub mod impair;
-pub mod line;
+mod impair;
+mod info;
+mod line;
 mod mac;
 pub mod memory;
-pub mod open;
-pub mod packet;
-pub mod stream;
-pub mod tap;
+pub(crate) mod open;
+mod packet;
+mod recorder;
+mod stream;
+mod tap;
 mod vnet;
 
 pub use crate::base::frame::{Medium, Offload, RxChecksum, TxFrame, TxOffload};
-use crate::base::{Instant, MacAddr};
-use std::os::fd::BorrowedFd;
-
-/// One frame that came in.
-#[derive(Clone, Copy, Debug)]
-pub struct RxFrame<'a> {
-    /// The whole frame, as [`TxFrame::bytes`].
-    pub bytes: &'a [u8],
-    /// What the link knows of its checksum.
-    pub checksum: RxChecksum,
-    /// If not 0: TCP segments of this many payload bytes each that came merged into one (GRO, or a
-    /// neighbour's TSO). The stack may take the frame as it is; wrappers that treat frames one by
-    /// one cut it again.
-    pub gso_size: u16,
-}
-
-/// What a link is, once it is open.
-#[derive(Clone, Debug)]
-pub struct LinkInfo {
-    /// For messages: `packet:eth0`.
-    pub name: String,
-    /// What its frames are.
-    pub medium: Medium,
-    /// The address that the link wants us to use, if it has an opinion.
-    pub mac: Option<MacAddr>,
-    /// Largest IP packet, bytes.
-    pub mtu: u16,
-    /// What it does for us.
-    pub offload: Offload,
-}
-
-/// What became of a frame handed to [`Link::send`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sent {
-    /// Taken.
-    Yes,
-    /// The link is full: hold the frame, wait until `fd` is writable (or `deadline`), then try
-    /// again.
-    Full,
-}
-
-/// A way for frames, not blocking. Errors of a single frame are counted, not returned; an `Err`
-/// means that the link is gone.
-pub trait Link: Send {
-    /// What it is.
-    fn info(&self) -> &LinkInfo;
-    /// What to poll for input and, after [`Sent::Full`], for output. `None` for links without a
-    /// file. It can become another file, or none, in any call of `send` or `receive` (a peer of a
-    /// stream went away): ask again after each. Two different files in a row never have the same
-    /// number.
-    fn fd(&self) -> Option<BorrowedFd<'_>>;
-    /// Takes one frame, finished as `frame.offload` says (the link promised that in
-    /// `info().offload`).
-    fn send(&mut self, now: Instant, frame: &TxFrame) -> std::io::Result<Sent>;
-    /// Gives up to a batch of received frames to `sink`; how many. 0: nothing there now.
-    fn receive(
-        &mut self,
-        now: Instant,
-        sink: &mut dyn FnMut(RxFrame<'_>),
-    ) -> std::io::Result<usize>;
-    /// When it wants `receive` to be called without its file being ready (delays of `impair`,
-    /// reconnection of a stream).
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-    /// Counters for `understudy status`: name and value.
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
-    /// The recorder around this link, if it has one; links that [`open::open`] opened do.
-    fn capture(&mut self) -> Option<&mut capture::Capture> {
-        None
-    }
-}
-
-/// An error of this kind with a sentence for the user.
-fn fail(kind: std::io::ErrorKind, why: impl Into<String>) -> std::io::Error {
-    std::io::Error::new(kind, why.into())
-}
+pub use capture::Capture;
+pub use device::{Link, RxFrame, Sent};
+pub use impair::Impair;
+pub use info::LinkInfo;
+use info::fail;
+pub use open::open;
+pub use packet::PacketLink;
+pub use recorder::{Recorder, SinkId};
+pub use stream::StreamLink;
+pub use tap::TapLink;

@@ -24,7 +24,7 @@ pub fn open(spec: &LinkSpec, identity: &str, now: Instant) -> io::Result<Box<dyn
     }
     let mut link = Capture::new(link, epoch(now))?;
     if let Some(path) = &spec.capture {
-        link.attach_file(path, now)?;
+        link.recorder.attach_file(path, now)?;
     }
     Ok(Box::new(link))
 }

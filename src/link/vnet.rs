@@ -3,7 +3,7 @@
 use super::{Medium, RxChecksum, RxFrame, TxFrame, finish};
 
 /// Its length, bytes. Numbers in it are in the byte order of the machine.
-pub const LEN: usize = 10;
+pub(super) const LEN: usize = 10;
 
 const NEEDS_CHECKSUM: u8 = 1;
 const DATA_VALID: u8 = 2;
@@ -14,10 +14,10 @@ const GSO_ECN: u8 = 0x80;
 
 /// Largest IP packet of a super-segment: with its Ethernet header below 64 KiB, above which the
 /// kernel would have to cut it in software (`gso_max_size`).
-pub const TSO_MAX: u32 = 65_500;
+pub(super) const TSO_MAX: u32 = 65_500;
 
 /// The header for a frame on its way out.
-pub fn header(frame: &TxFrame) -> [u8; LEN] {
+pub(super) fn header(frame: &TxFrame) -> [u8; LEN] {
     let mut header = [0; LEN];
     let offload = &frame.offload;
     if offload.needs_checksum {
@@ -37,7 +37,7 @@ pub fn header(frame: &TxFrame) -> [u8; LEN] {
 }
 
 /// Gives `sink` the frame, or frames, of a received message that begins with the header; how many.
-pub fn deliver(
+pub(super) fn deliver(
     message: &[u8],
     medium: Medium,
     scratch: &mut Vec<u8>,

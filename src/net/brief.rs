@@ -53,7 +53,7 @@ pub enum Users {
 }
 
 /// Whether `uid` may be in the net, by the net's users alone (`SameOrRoot` needs both sides).
-pub fn may_join(brief: &Brief, uid: u32, other: u32) -> bool {
+pub(crate) fn may_join(brief: &Brief, uid: u32, other: u32) -> bool {
     match &brief.users {
         Users::Any => true,
         Users::Only(list) => uid == 0 || list.contains(&uid),

@@ -6,7 +6,7 @@ use super::brief::{Brief, BriefRoute, Loopback, Outside, Users, net_id};
 use super::link_spec::LinkSpec;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::congestion;
-pub use crate::base::tcp_modes::{Ecn, MtuProbing, SynCookies};
+pub(crate) use crate::base::tcp_modes::{Ecn, MtuProbing, SynCookies};
 use crate::base::{Cidr, time::Duration};
 
 /// A net.

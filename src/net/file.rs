@@ -2,13 +2,14 @@
 //! what is accepted instead.
 //!
 //! Deserialisation alone cannot say where in the file a gateway lies that no link can reach, so it
-//! only gives [`Raw`] with the place of every value (`Spanned`); the rest is done by hand.
+//! only gives `Raw` with the place of every value (`Spanned`); the rest is done by hand.
 use super::brief::{LOCAL, Loopback, Outside, Users, is_net_name};
 use super::config::{IpDefaults, LinkConfig, NetConfig, RouteConfig};
 use super::given::{Addresses, Given, is_host};
 use super::link_spec::{DEVICES, KEYS, LinkSpec};
 use super::tcp_table::RawTcp;
 use super::users::RawUsers;
+use super::wrong::{Checked, Wrong};
 use crate::base::Cidr;
 use crate::base::addr::IpAddr;
 use core::fmt;
@@ -41,11 +42,6 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
-
-/// A sentence about a place in the text.
-pub(super) struct Wrong(pub Range<usize>, pub String);
-
-pub(super) type Checked<T> = Result<T, Wrong>;
 
 /// A value and where it is written.
 type At<T> = (Range<usize>, T);

@@ -7,7 +7,7 @@ use core::str::FromStr;
 
 /// An entry of `addresses`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Given {
+pub(super) enum Given {
     /// This one.
     Static(Cidr),
     /// An IPv4 address that a DHCP server gives (RFC 2131).
@@ -32,7 +32,7 @@ impl FromStr for Given {
 
 /// Entries with their places in the file, the words taken out.
 #[derive(Clone, Default, Debug)]
-pub struct Addresses {
+pub(super) struct Addresses {
     /// The addresses.
     pub fixed: Vec<(Range<usize>, Cidr)>,
     /// Where `"dhcp"` stands.
@@ -43,7 +43,7 @@ pub struct Addresses {
 
 impl Addresses {
     /// Sorts entries out.
-    pub fn new(all: Vec<(Range<usize>, Given)>) -> Addresses {
+    pub(super) fn new(all: Vec<(Range<usize>, Given)>) -> Addresses {
         let mut sorted = Addresses::default();
         for (place, given) in all {
             match given {
@@ -55,23 +55,23 @@ impl Addresses {
         sorted
     }
     /// Where the first of them stands.
-    pub fn place(&self) -> Option<Range<usize>> {
+    pub(super) fn place(&self) -> Option<Range<usize>> {
         let words = self.dhcp.iter().chain(&self.slaac);
         self.fixed.iter().map(|(place, _)| place).chain(words).next().cloned()
     }
     /// Where the first word stands.
-    pub fn word(&self) -> Option<Range<usize>> {
+    pub(super) fn word(&self) -> Option<Range<usize>> {
         self.dhcp.clone().or_else(|| self.slaac.clone())
     }
     /// Gives the words to a link.
-    pub fn ask(&self, link: &mut LinkConfig) {
+    pub(super) fn ask(&self, link: &mut LinkConfig) {
         link.dhcp |= self.dhcp.is_some();
         link.slaac |= self.slaac.is_some();
     }
 }
 
 /// Not a group, a network or a broadcast address.
-pub fn is_host(cidr: Cidr) -> bool {
+pub(super) fn is_host(cidr: Cidr) -> bool {
     let len = u32::from(cidr.prefix_len);
     match cidr.address {
         _ if len == 0 => false,

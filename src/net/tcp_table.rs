@@ -1,7 +1,7 @@
 //! The `[tcp]` table of a net's file.
 use super::config::{Ecn, MtuProbing, SynCookies, TcpDefaults};
-use super::file::{Checked, Wrong};
 use super::units::{Size, Time};
+use super::wrong::{Checked, Wrong};
 use crate::base::congestion;
 use serde::Deserialize;
 use toml::Spanned;

@@ -11,11 +11,11 @@ const SIZE_MAX: usize = 1 << 30;
 
 /// A size of a buffer, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Size(pub usize);
+pub(super) struct Size(pub usize);
 
 /// A length of time, at most an hour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Time(pub Duration);
+pub(super) struct Time(pub Duration);
 
 /// A whole number and the unit behind it.
 fn split(text: &str) -> Option<(u64, &str)> {

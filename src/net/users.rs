@@ -3,7 +3,7 @@ use core::fmt;
 use serde::Deserialize;
 
 /// `users = "any"` or a list of uids.
-pub enum RawUsers {
+pub(super) enum RawUsers {
     /// Everyone.
     Any,
     /// These.

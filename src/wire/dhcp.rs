@@ -18,22 +18,22 @@ const LIST: usize = 8;
 
 /// Option numbers (RFC 2132).
 mod option {
-    pub const PAD: u8 = 0;
-    pub const MASK: u8 = 1;
-    pub const ROUTER: u8 = 3;
-    pub const DNS: u8 = 6;
-    pub const MTU: u8 = 26;
-    pub const REQUESTED: u8 = 50;
-    pub const LEASE: u8 = 51;
-    pub const OVERLOAD: u8 = 52;
-    pub const KIND: u8 = 53;
-    pub const SERVER: u8 = 54;
-    pub const WANTED: u8 = 55;
-    pub const MAX_SIZE: u8 = 57;
-    pub const T1: u8 = 58;
-    pub const T2: u8 = 59;
-    pub const CLIENT: u8 = 61;
-    pub const END: u8 = 255;
+    pub(super) const PAD: u8 = 0;
+    pub(super) const MASK: u8 = 1;
+    pub(super) const ROUTER: u8 = 3;
+    pub(super) const DNS: u8 = 6;
+    pub(super) const MTU: u8 = 26;
+    pub(super) const REQUESTED: u8 = 50;
+    pub(super) const LEASE: u8 = 51;
+    pub(super) const OVERLOAD: u8 = 52;
+    pub(super) const KIND: u8 = 53;
+    pub(super) const SERVER: u8 = 54;
+    pub(super) const WANTED: u8 = 55;
+    pub(super) const MAX_SIZE: u8 = 57;
+    pub(super) const T1: u8 = 58;
+    pub(super) const T2: u8 = 59;
+    pub(super) const CLIENT: u8 = 61;
+    pub(super) const END: u8 = 255;
 }
 
 /// What a message is (RFC 2132 9.6).

@@ -3,10 +3,10 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashMap;
 use understudy::base::Instant;
-use understudy::link::impair::Impair;
-use understudy::link::tap::TapLink;
+use understudy::link::Impair;
+use understudy::link::TapLink;
 use understudy::link::{Link, TxFrame};
-use understudy::net::link_spec::{Direction, ImpairSpec, LinkSpec};
+use understudy::net::{Direction, ImpairSpec, LinkSpec};
 
 /// Frames taken from one port before the next has its turn, in calls of `receive`.
 const TURNS: usize = 4;

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
-use understudy::base::addr::SocketAddr;
+use understudy::base::SocketAddr;
 use understudy::protocol::name::{Name, Role};
 
 /// Whose sockets the programs of a host use.

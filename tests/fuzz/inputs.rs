@@ -1,10 +1,10 @@
 //! What is done with hostile bytes, by the fuzz targets and by `tests/hostile_input.rs`. Each
 //! function takes any bytes; the only wrong answer is a panic, a hang, or memory without bound.
 #![allow(dead_code)]
-use understudy::base::rng::Secret;
-use understudy::base::time::Duration;
+use understudy::base::Duration;
+use understudy::base::Secret;
 use understudy::base::{Instant, MacAddr};
-use understudy::net::{brief::Brief, file};
+use understudy::net::{Brief, file};
 use understudy::protocol::connect::ConnectRequest;
 use understudy::protocol::name::Name;
 use understudy::protocol::request::{Reply, Request};

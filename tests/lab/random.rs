@@ -1,7 +1,7 @@
 //! Random networks of whole stacks. A failing seed is printed; `UNDERSTUDY_SEED=n cargo test --test
 //! lab random` replays it; `UNDERSTUDY_RUNS=n` makes more runs.
 use std::time::Duration;
-use understudy::base::{Instant, NetError, Rng, addr::SocketAddr};
+use understudy::base::{Instant, NetError, Rng, SocketAddr};
 use understudy::lab::sim::*;
 use understudy::stack::tcp::{Ecn, TcpConfig, congestion};
 

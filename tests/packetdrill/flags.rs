@@ -2,7 +2,7 @@
 //! packetdrill's own `--local_ip` and `--mtu`, which it tells to nobody but which can be read off
 //! its command line.
 use understudy::base::Cidr;
-use understudy::base::addr::IpAddr;
+use understudy::base::IpAddr;
 use understudy::host::file;
 
 /// Longest command line that is looked at, bytes.

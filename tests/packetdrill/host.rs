@@ -7,13 +7,13 @@ use super::sysctl::Sysctls;
 use super::wire::{self, Wire};
 use std::sync::Mutex;
 use std::thread::JoinHandle;
-use understudy::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
-use understudy::base::{Cidr, Instant, time::Duration};
+use understudy::base::{Cidr, Duration, Instant};
+use understudy::base::{IpAddr, Ipv4Addr, Ipv6Addr};
 use understudy::engine::steps::Steps;
 use understudy::engine::{Engine, EngineConfig, EngineInterface, EngineRoute, Stop};
 use understudy::host::clock;
-use understudy::net::brief::{Brief, BriefRoute, Users, net_id};
-use understudy::sock::net_env;
+use understudy::net::{Brief, BriefRoute, Users, net_id};
+use understudy::sock::net;
 
 /// How long the engine may take to get idle. It never takes so long unless it has died.
 const SETTLE_MAX: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ impl Host {
         let brief = config.brief.clone();
         let mut engine = Engine::start(config).map_err(|e| e.to_string())?;
         let steps = engine.steps().map_err(|e| e.to_string())?;
-        net_env::enter(brief).map_err(|e| format!("the net: {e}"))?;
+        net::enter(brief).map_err(|e| format!("the net: {e}"))?;
         let stop = engine.stop_handle();
         let thread = std::thread::Builder::new().name("engine".into()).spawn(move || {
             if let Err(why) = engine.run() {

@@ -1,7 +1,7 @@
 //! The settings of the namespace that scripts change (`sysctl net.ipv4.tcp_...`), in our words.
 //! What the stack has no word for is left alone.
+use understudy::base::Duration;
 use understudy::base::FastOpenKeys;
-use understudy::base::time::Duration;
 use understudy::host::file;
 use understudy::stack::tcp::{Ecn, FastOpenBits, SynCookies, TcpConfig};
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use understudy::base::Instant;
-use understudy::base::frame::{Medium, Offload, RxChecksum, TxFrame};
+use understudy::base::{Medium, Offload, RxChecksum, TxFrame};
 use understudy::link::finish::{self, Layout};
 use understudy::link::{Link, LinkInfo, RxFrame, Sent};
 use understudy::wire::protocol;

@@ -3,9 +3,9 @@
 use crate::frames::*;
 use crate::host::*;
 use crate::world::*;
+use understudy::base::Duration;
 use understudy::base::NetError;
-use understudy::base::addr::{Ipv4Addr, Ipv6Addr};
-use understudy::base::time::Duration;
+use understudy::base::{Ipv4Addr, Ipv6Addr};
 use understudy::stack::*;
 use understudy::wire::{arp, ethernet, icmpv4, ipv6, ndp, protocol};
 

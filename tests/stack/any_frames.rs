@@ -2,7 +2,7 @@
 use crate::frames::{self, framed};
 use crate::world::*;
 use proptest::prelude::*;
-use understudy::base::time::Duration;
+use understudy::base::Duration;
 use understudy::base::{Instant, MacAddr};
 use understudy::stack::*;
 

@@ -1,9 +1,9 @@
 //! One stack, and frames made by hand: what a host must answer, what it must drop, and why.
 use crate::lone::*;
 use crate::world::*;
+use understudy::base::Duration;
 use understudy::base::NetError;
-use understudy::base::addr::{Ipv4Addr, Ipv6Addr};
-use understudy::base::time::Duration;
+use understudy::base::{Ipv4Addr, Ipv6Addr};
 use understudy::stack::*;
 use understudy::wire::{arp, ethernet, icmpv4, icmpv6, ipv4, ipv6, ndp, protocol};
 

@@ -1,8 +1,8 @@
 //! Datagrams and ICMP of programs: what they leave with, what arrives with them, what is reported.
 use crate::lone::*;
 use crate::world::*;
+use understudy::base::Duration;
 use understudy::base::NetError;
-use understudy::base::time::Duration;
 use understudy::stack::*;
 use understudy::wire::{icmpv4, icmpv6, ipv4, ipv6, protocol};
 

@@ -2,8 +2,8 @@
 use crate::frames::v4;
 use crate::host::{Host, SECOND, Sent, dad};
 use crate::world::*;
-use understudy::base::addr::Ipv4Addr;
-use understudy::base::time::Duration;
+use understudy::base::Duration;
+use understudy::base::Ipv4Addr;
 use understudy::stack::InterfaceSettings;
 use understudy::wire::{arp, ethernet, protocol, udp};
 

@@ -1,6 +1,6 @@
 //! Packets and frames made by hand.
 use understudy::base::MacAddr;
-use understudy::base::addr::{Ipv4Addr, Ipv6Addr};
+use understudy::base::{Ipv4Addr, Ipv6Addr};
 use understudy::wire::{ethernet, ipv4, ipv6};
 
 /// An Ethernet frame.

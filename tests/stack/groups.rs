@@ -2,9 +2,9 @@
 use crate::frames::v4;
 use crate::host::*;
 use crate::world::*;
+use understudy::base::Duration;
 use understudy::base::NetError;
-use understudy::base::addr::{Ipv4Addr, Ipv6Addr};
-use understudy::base::time::Duration;
+use understudy::base::{Ipv4Addr, Ipv6Addr};
 use understudy::stack::*;
 use understudy::wire::{ethernet, igmp, mld, ndp, protocol};
 

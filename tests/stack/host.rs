@@ -1,9 +1,9 @@
 //! A host on an Ethernet that does all by itself, and what it hears from others.
 use crate::frames::*;
 use crate::world::*;
-use understudy::base::addr::{IpAddr, Ipv6Addr};
-use understudy::base::time::Duration;
+use understudy::base::Duration;
 use understudy::base::{Instant, MacAddr};
+use understudy::base::{IpAddr, Ipv6Addr};
 use understudy::stack::*;
 use understudy::wire::{arp, ethernet, icmpv6, ipv4, ipv6, mld, protocol};
 

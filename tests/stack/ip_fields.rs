@@ -4,7 +4,7 @@ use crate::frames::{self, changed};
 use crate::lone::*;
 use crate::world::*;
 use understudy::base::FourTuple;
-use understudy::base::addr::IpAddr;
+use understudy::base::IpAddr;
 use understudy::stack::tcp::TcpOptions;
 use understudy::stack::*;
 use understudy::wire::tcp::{Flags, Options, TcpHeader};

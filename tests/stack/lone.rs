@@ -1,8 +1,8 @@
 //! One stack, and frames of a peer that it knows.
 use crate::frames::{self, framed};
 use crate::world::*;
-use understudy::base::addr::{Ipv4Addr, Ipv6Addr};
 use understudy::base::{Instant, MacAddr};
+use understudy::base::{Ipv4Addr, Ipv6Addr};
 use understudy::stack::*;
 use understudy::wire::{arp, ethernet, icmpv4, ndp, protocol, udp};
 

@@ -1,6 +1,6 @@
 //! The core draws no entropy and reads no clock: the same seed, the same frames.
 use crate::world::*;
-use understudy::base::time::Duration;
+use understudy::base::Duration;
 
 fn a_run() -> Vec<(usize, Vec<u8>)> {
     let mut world = World::ethernet();

@@ -1,6 +1,6 @@
 //! Several links: where packets go, from which address, and what is taken in.
 use crate::world::*;
-use understudy::base::addr::IpAddr;
+use understudy::base::IpAddr;
 use understudy::base::{Instant, MacAddr};
 use understudy::stack::*;
 

@@ -8,7 +8,7 @@ use smoltcp::wire::{
     EthernetAddress, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpAddress, IpCidr,
 };
 use std::collections::VecDeque;
-use understudy::base::time::Duration;
+use understudy::base::Duration;
 use understudy::base::{Instant, Rng};
 use understudy::stack::tcp::{State, TcpOptions};
 use understudy::stack::*;

@@ -1,6 +1,6 @@
 //! TCP through two stacks.
 use crate::world::*;
-use understudy::base::time::Duration;
+use understudy::base::Duration;
 use understudy::base::{FourTuple, NetError, Rng};
 use understudy::stack::tcp::{State, TcpOptions};
 use understudy::stack::*;

@@ -1,6 +1,6 @@
 //! Two stacks on a wire: neighbours found, datagrams both ways, fragments, errors, loopback.
 use crate::world::*;
-use understudy::base::time::Duration;
+use understudy::base::Duration;
 use understudy::base::{Instant, MacAddr, NetError};
 use understudy::stack::*;
 

@@ -1,10 +1,10 @@
 //! A wire between two stacks, in virtual time, with seeded loss.
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use std::collections::{BTreeMap, VecDeque};
-use understudy::base::addr::{IpAddr, SocketAddr};
-use understudy::base::rng::Secret;
-use understudy::base::time::Duration;
+use understudy::base::Duration;
+use understudy::base::Secret;
 use understudy::base::{FourTuple, Instant, MacAddr, NetError, Rng};
+use understudy::base::{IpAddr, SocketAddr};
 use understudy::stack::tcp::TcpConfig;
 use understudy::stack::*;
 use understudy::wire::checksum::Sum;

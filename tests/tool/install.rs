@@ -63,6 +63,44 @@ fn a_c_program_finds_everything() {
     tool(&["install", "--prefix", prefix.to_str().unwrap()]).check(0, &["installed in"]);
 }
 
+/// Whether `part` is somewhere in `bytes`.
+fn contains(bytes: &[u8], part: &str) -> bool {
+    bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+#[test]
+fn symbols_are_beside_what_is_installed() {
+    crate::need!("objcopy", "readelf");
+    let dir = tempfile::tempdir().unwrap();
+    let said = tool(&["install", "--prefix", dir.path().to_str().unwrap()]);
+    said.check(0, &[".debug/understudy.debug"]);
+    let library = concat!("libunderstudy.so.", env!("CARGO_PKG_VERSION"));
+    // Sources of other crates, our own, and what both were built into.
+    let home = std::env::var("HOME").unwrap_or("/root".into());
+    let cargo = std::env::var("CARGO_HOME").unwrap_or(format!("{home}/.cargo"));
+    let traces = [&format!("{cargo}/registry"), env!("CARGO_MANIFEST_DIR")];
+    let sections = |path: &Path| {
+        let output = Command::new("readelf").args(["--wide", "--sections"]).arg(path).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let engine = "libunderstudy_engine.so";
+    let all = [("lib", library), ("lib/understudy", engine), ("bin", "understudy")];
+    for (folder, name) in all {
+        let path = dir.path().join(folder).join(name);
+        let stripped = sections(&path);
+        assert!(!stripped.contains(".symtab") && !stripped.contains(".debug_info"), "{stripped}");
+        assert!(stripped.contains(".gnu_debuglink"), "{stripped}");
+        let bytes = std::fs::read(&path).unwrap();
+        for trace in traces {
+            assert!(!contains(&bytes, trace), "{} names {trace}", path.display());
+        }
+        assert!(contains(&bytes, &format!("{name}.debug")), "the link names another file");
+        let beside = dir.path().join(folder).join(".debug").join(format!("{name}.debug"));
+        let symbols = sections(&beside);
+        assert!(symbols.contains(".debug_line") && symbols.contains(".symtab"), "{symbols}");
+    }
+}
+
 #[test]
 fn packages_have_a_destdir() {
     crate::need!("cc", "pkg-config");

@@ -1,8 +1,8 @@
 //! A net's file: what is accepted, and that everything wrong is said with file, line, the line
 //! itself and what would be right.
-use understudy::net::brief::{Loopback, Outside, Users};
-use understudy::net::config::RouteConfig;
+use understudy::net::RouteConfig;
 use understudy::net::file::parse;
+use understudy::net::{Loopback, Outside, Users};
 
 fn error(text: &str) -> String {
     parse(text, "web.toml").expect_err(text).to_string()

@@ -3,8 +3,8 @@
 //! The engine writes pcapng into a socket whose other end we hold; it stops when that is closed,
 //! which also happens if this tool is killed. A slow reader loses frames; the net does not wait.
 use crate::advice::advice;
+use crate::control;
 use crate::describe::Describer;
-use crate::nets;
 use anyhow::{Context, Result};
 use pcap_file::pcapng::{Block, PcapNgParser};
 use pcap_file::{DataLink, PcapError};
@@ -41,7 +41,7 @@ const BLOCK_MAX: usize = 1 << 20;
 
 /// `understudy capture [-w FILE] [NET]`.
 pub fn main(args: Args) -> Result<ExitCode> {
-    let (brief, control) = nets::pick(args.net.as_deref())?;
+    let (brief, control) = control::pick(args.net.as_deref())?;
     let mut sink = Sink::open(&args)?;
     // A socket and no pipe: the engine must be able to write without SIGPIPE.
     let flags = SocketFlags::CLOEXEC;

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use understudy::engine::snapshot::Snapshot;
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::protocol::name::{Name, NetId, Role};
 use understudy::protocol::request::{PACKET_MAX, Reply, Request};
 
@@ -58,6 +58,40 @@ pub fn reach(brief: &Brief) -> Result<Control> {
     })
 }
 
+/// The net that is meant, and its engine: the one named, or the only one that is up.
+pub fn pick(name: Option<&str>) -> Result<(Brief, Control)> {
+    if let Some(name) = name {
+        let brief = match nets::running(name)? {
+            Some(brief) => brief,
+            None if name == "local" => {
+                let what = "the net local has no engine: its programs are connected directly";
+                return Err(advice(what, "`understudy ss` shows its sockets"));
+            }
+            None => {
+                let what = format!("no net named {name} is up");
+                return Err(advice(what, "`understudy status` lists nets"));
+            }
+        };
+        let control = reach(&brief)?;
+        return Ok((brief, control));
+    }
+    let mut up = Vec::new();
+    for brief in nets::all() {
+        if let Some(control) = connect(&brief)? {
+            up.push((brief, control));
+        }
+    }
+    match up.len() {
+        0 => Err(advice("no net with an engine is up", "start one with `understudy up FILE`")),
+        1 => Ok(up.remove(0)),
+        _ => {
+            let names: Vec<_> = up.iter().map(|(b, _)| b.name.as_str()).collect();
+            let what = format!("several nets are up: {}", names.join(", "));
+            Err(advice(what, "name the one that you mean"))
+        }
+    }
+}
+
 impl Control {
     /// Asks for something that is answered by an errno.
     pub fn order(&self, request: &Request) -> Result<(), Errno> {
@@ -100,7 +134,7 @@ impl Control {
         let (mut text, mut packet) = (String::new(), Vec::new());
         loop {
             match self.receive(&mut packet)? {
-                Some(Reply::Text(piece)) if piece.is_empty() => return Ok(text),
+                Some(Reply::Text("")) => return Ok(text),
                 Some(Reply::Text(piece)) => text.push_str(piece),
                 Some(Reply::Errno(errno)) if errno != 0 => {
                     return Err(Errno::from_raw_os_error(i32::from(errno)));

@@ -16,7 +16,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::net::file;
 
 /// Arguments of `demo`.
@@ -135,9 +135,8 @@ impl Drop for Folder {
 }
 
 /// One end: a net and its engine.
-pub struct Host {
-    /// Its net.
-    pub brief: Brief,
+struct Host {
+    brief: Brief,
     engine: engine::Process,
 }
 
@@ -229,7 +228,7 @@ fn fetch(
 ) -> Result<demo_report::Fetched> {
     let bar = progress_bar(size);
     let began = Instant::now();
-    let mut watch = Watch::new(server, client)?;
+    let mut watch = Watch::new(&server.brief, &client.brief)?;
     let mut running = Running::start(command, &dir.path("client.log"))?;
     let (mut seen, mut seen_at) = (0, began);
     let status = loop {

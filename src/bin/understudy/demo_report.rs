@@ -1,10 +1,9 @@
 //! What TCP did during the demo: watched while it goes on, told at its end.
 use crate::control::{self, Control};
-use crate::demo::Host;
 use anyhow::Result;
 use std::time::Duration;
 use understudy::engine::snapshot::{Connection, Snapshot};
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::stack::tcp::TcpInfo;
 
 /// Looks at both engines from time to time.
@@ -19,11 +18,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// From now on.
-    pub fn new(server: &Host, client: &Host) -> Result<Watch> {
+    /// From now on: the engines of these two nets.
+    pub fn new(server: &Brief, client: &Brief) -> Result<Watch> {
         Ok(Watch {
-            server: control::reach(&server.brief)?,
-            client: client.brief.clone(),
+            server: control::reach(server)?,
+            client: client.clone(),
             sender: None,
             cwnd_max: 0,
             wire: Default::default(),

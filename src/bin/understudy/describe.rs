@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use understudy::base::FourTuple;
-use understudy::base::addr::{IpAddr, SocketAddr};
+use understudy::base::{IpAddr, SocketAddr};
 use understudy::wire::tcp::{Flags, TcpHeader};
 use understudy::wire::{arp, ethernet, icmpv4, icmpv6, ipv4, ipv6, protocol, udp};
 

@@ -12,8 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use understudy::net::config::NetConfig;
-use understudy::net::link_spec::Device;
+use understudy::net::Device;
+use understudy::net::NetConfig;
 
 /// Arguments of `doctor`.
 #[derive(clap::Args)]

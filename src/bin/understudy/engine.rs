@@ -18,8 +18,8 @@ use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 use understudy::engine::{Engine, EngineConfig, Stop};
+use understudy::net::Device;
 use understudy::net::file;
-use understudy::net::link_spec::Device;
 
 /// What the child says when programs can connect.
 const READY: &str = "ready\n";

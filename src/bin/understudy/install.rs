@@ -1,10 +1,9 @@
-//! `understudy install`: library, header, pkg-config file and tool where a C programmer expects
+//! `understudy install`: libraries, header, pkg-config file and tool where a C programmer expects
 //! them.
 use crate::advice::advice;
-use crate::library;
+use crate::{library, ship};
 use anyhow::{Context, Result};
-use std::fs::Permissions;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,8 +28,12 @@ pub fn main(args: Args) -> Result<ExitCode> {
         let what = format!("--prefix {} is not an absolute path", args.prefix.display());
         return Err(advice(what, "give a path that begins with /, like --prefix /usr/local"));
     }
-    let library = std::fs::read(library::find()?)?;
-    let tool = std::fs::read(std::env::current_exe()?)?;
+    let (library, tool) = (library::find()?, std::env::current_exe()?);
+    let engine = library.with_file_name(library::ENGINE);
+    if !engine.is_file() {
+        let what = format!("{} is not there", engine.display());
+        return Err(advice(what, "build it with `cargo build --release`"));
+    }
     let root = match &args.destdir {
         // `join` with an absolute path would forget the directory.
         Some(dir) => dir.join(args.prefix.strip_prefix("/")?),
@@ -38,14 +41,19 @@ pub fn main(args: Args) -> Result<ExitCode> {
     };
     let file = format!("{}.{VERSION}", library::FILE);
     let major = VERSION.split('.').next().unwrap_or("0");
-    write(&root.join("lib").join(&file), &library, 0o755)?;
+    let may_strip = ship::objcopy();
+    if !may_strip {
+        say!("  not stripped: objcopy (of binutils) is not installed");
+    }
+    ship::program(&library, &root.join("lib").join(&file), may_strip)?;
+    ship::program(&engine, &root.join("lib/understudy").join(library::ENGINE), may_strip)?;
     for link in [format!("{}.{major}", library::FILE), library::FILE.to_owned()] {
         relink(&file, &root.join("lib").join(link))?;
     }
-    write(&root.join("include/understudy.h"), HEADER.as_bytes(), 0o644)?;
+    ship::file(&root.join("include/understudy.h"), HEADER.as_bytes(), 0o644)?;
     let pc = root.join("lib/pkgconfig/understudy.pc");
-    write(&pc, pkg_config(&args.prefix).as_bytes(), 0o644)?;
-    write(&root.join("bin/understudy"), &tool, 0o755)?;
+    ship::file(&pc, pkg_config(&args.prefix).as_bytes(), 0o644)?;
+    ship::program(&tool, &root.join("bin/understudy"), may_strip)?;
     say!("installed in {}", root.display());
     let path = args.prefix.join("lib/pkgconfig");
     say!(
@@ -64,20 +72,6 @@ fn pkg_config(prefix: &Path) -> String {
          -lunderstudy\nCflags: -I${{includedir}}\n",
         prefix.display()
     )
-}
-
-/// Writes a file in one step: whoever uses the old one keeps it.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let why = || format!("{} cannot be written", path.display());
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).with_context(why)?;
-    }
-    let new = path.with_extension(format!("new-{}", std::process::id()));
-    std::fs::write(&new, bytes).with_context(why)?;
-    std::fs::set_permissions(&new, Permissions::from_mode(mode)).with_context(why)?;
-    std::fs::rename(&new, path).with_context(why)?;
-    say!("  {}", path.display());
-    Ok(())
 }
 
 fn relink(target: &str, link: &Path) -> Result<()> {

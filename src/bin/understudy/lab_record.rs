@@ -6,7 +6,7 @@
 use crate::advice::advice;
 use crate::control::{self, Control};
 use crate::nets::{NetArgs, Wanted};
-use crate::{engine, lab, library, nets, signals};
+use crate::{engine, lab_show, library, nets, signals};
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, Sender};
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use understudy::base::FourTuple;
 use understudy::lab::live::{self, Connection, Frame, Shot};
 use understudy::lab::trace::Show;
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::protocol::request::Request;
 use understudy::wire::ethernet;
 
@@ -114,7 +114,7 @@ fn draw(args: &Args, found: &[Connection], shots: &[Shot]) -> Result<()> {
     };
     let show = Show { absolute: args.absolute, windows: args.windows, most: args.most };
     let report = live::report(connection, shots, "record", show);
-    lab::show(&report);
+    lab_show::show(&report);
     say!("Connections\n");
     for (n, c) in found.iter().enumerate() {
         let mark = if n == chosen { '*' } else { ' ' };
@@ -123,7 +123,7 @@ fn draw(args: &Args, found: &[Connection], shots: &[Shot]) -> Result<()> {
         say!("{mark} {:3} {client} > {server}: {count} segments, {there} > {back} bytes", n + 1);
     }
     match &args.out {
-        Some(dir) => lab::write(dir, &report.pictures),
+        Some(dir) => lab_show::write(dir, &report.pictures),
         None => Ok(()),
     }
 }
@@ -132,7 +132,7 @@ type Recorded = (Vec<u8>, Vec<Shot>);
 
 /// A net that is up, for some seconds.
 fn watch(args: &Args) -> Result<Recorded> {
-    let (brief, _) = nets::pick(args.net.net.as_deref())?;
+    let (brief, _) = control::pick(args.net.net.as_deref())?;
     let recorder = Recorder::start(&brief, args)?;
     let time = Duration::from_secs_f64(args.seconds.clamp(0.01, 3600.0));
     eprintln!("recording net {} for {:.1} s", brief.name, time.as_secs_f64());

@@ -5,10 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 
 /// The library's file name.
 pub const FILE: &str = "libunderstudy.so";
+/// The file name of the engine's library, which lies beside it.
+pub const ENGINE: &str = "libunderstudy_engine.so";
 
 /// The library beside this tool, or in `../lib` of it; `UNDERSTUDY_LIBRARY` overrides.
 pub fn find() -> Result<PathBuf> {

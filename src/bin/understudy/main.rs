@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `run`, `up`, `down` | programs in nets, and nets that stay |
 //! | `status`, `ss`, `capture` | what goes on |
-//! | `lab`, `lab_record` | experiments and live connections as pictures |
+//! | `lab`, `lab_record`, `lab_show` | experiments and live connections as pictures |
 //! | `doctor`, `demo`, `install` | whether it can work, what it looks like, where it goes |
+//! | `ship` | files as they are installed: stripped, in one step |
 //! | `nets`, `library` | shared: nets by arguments and by name; where the library is |
 //! | `engine`, `control`, `signals` | shared: engine processes, how to ask them, what they survive |
 //! | `sockets`, `processes`, `describe`, `elf`, `table` | shared: what is read, and how it is shown |
@@ -30,14 +31,15 @@ mod describe;
 mod doctor;
 mod elf;
 mod engine;
-//mod install;
 mod install;
 mod lab;
 mod lab_record;
+mod lab_show;
 mod library;
 mod nets;
 mod processes;
 mod run;
+mod ship;
 mod signals;
 mod sockets;
 mod ss;
@@ -88,7 +90,6 @@ enum Command {
     /// The engine of a net; started by `run` and `up`.
     #[command(hide = true)]
     Engine(engine::Args),
-    //Install(install::Args),
 }
 
 fn main() -> ExitCode {
@@ -106,7 +107,6 @@ fn main() -> ExitCode {
         Command::Ss(args) => ss::main(args),
         Command::Capture(args) => capture::main(args),
         Command::Doctor(args) => doctor::main(args),
-        //Command::Install(args) => install::main(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("understudy: {error:#}");

@@ -1,14 +1,13 @@
 //! Nets as the user names them: a file, options of the command line, or the name of one that is up.
 use crate::advice::advice;
-use crate::control::{self, Control};
 use anyhow::{Context, Result};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use understudy::net::brief::{Brief, brief_paths, is_net_name};
-use understudy::net::config::NetConfig;
+use understudy::net::NetConfig;
 use understudy::net::file;
+use understudy::net::{Brief, brief_paths, is_net_name};
 
 /// Options that describe a net.
 #[derive(clap::Args, Debug, Default)]
@@ -58,7 +57,7 @@ pub fn uid() -> u32 {
 /// Where this user's nets have their files.
 pub fn runtime_dir() -> String {
     let xdg = std::env::var("XDG_RUNTIME_DIR").ok();
-    understudy::net::brief::runtime_dir(uid(), xdg.as_deref())
+    understudy::net::runtime_dir(uid(), xdg.as_deref())
 }
 
 impl NetArgs {
@@ -153,7 +152,7 @@ pub fn running(name: &str) -> Result<Option<Brief>> {
 /// Every net that has left a brief for us to see: ours, then root's.
 pub fn all() -> Vec<Brief> {
     let mut found: Vec<Brief> = Vec::new();
-    for dir in [runtime_dir(), understudy::net::brief::runtime_dir(0, None)] {
+    for dir in [runtime_dir(), understudy::net::runtime_dir(0, None)] {
         let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries
             .filter_map(|e| Some(e.file_name().to_str()?.strip_suffix(".net")?.to_owned()))
@@ -174,44 +173,10 @@ pub fn all() -> Vec<Brief> {
     found
 }
 
-/// The net that is meant, and its engine: the one named, or the only one that is up.
-pub fn pick(name: Option<&str>) -> Result<(Brief, Control)> {
-    if let Some(name) = name {
-        let brief = match running(name)? {
-            Some(brief) => brief,
-            None if name == "local" => {
-                let what = "the net local has no engine: its programs are connected directly";
-                return Err(advice(what, "`understudy ss` shows its sockets"));
-            }
-            None => {
-                let what = format!("no net named {name} is up");
-                return Err(advice(what, "`understudy status` lists nets"));
-            }
-        };
-        let control = control::reach(&brief)?;
-        return Ok((brief, control));
-    }
-    let mut up = Vec::new();
-    for brief in all() {
-        if let Some(control) = control::connect(&brief)? {
-            up.push((brief, control));
-        }
-    }
-    match up.len() {
-        0 => Err(advice("no net with an engine is up", "start one with `understudy up FILE`")),
-        1 => Ok(up.remove(0)),
-        _ => {
-            let names: Vec<_> = up.iter().map(|(b, _)| b.name.as_str()).collect();
-            let what = format!("several nets are up: {}", names.join(", "));
-            Err(advice(what, "name the one that you mean"))
-        }
-    }
-}
-
 /// Whether the net's engine lives, though it cannot be reached: in another network namespace, which
 /// has abstract names of its own. Known by the lock on its log.
 pub fn lives_elsewhere(name: &str) -> bool {
-    let logs = [runtime_dir(), understudy::net::brief::runtime_dir(0, None)];
+    let logs = [runtime_dir(), understudy::net::runtime_dir(0, None)];
     logs.iter().filter_map(|d| std::fs::File::open(format!("{d}/{name}.log")).ok()).any(|log| {
         rustix::fs::flock(log, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
     })

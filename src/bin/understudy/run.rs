@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,7 @@
 //! Socket objects as the kernel lists them: their names say what they are.
 use anyhow::{Context, Result};
 use std::collections::HashMap;
-use understudy::base::addr::SocketAddr;
+use understudy::base::SocketAddr;
 use understudy::host::unix_diag;
 use understudy::protocol::name::{Name, Role, Transport};
 

@@ -10,9 +10,9 @@ use anyhow::Result;
 use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
-use understudy::base::addr::SocketAddr;
+use understudy::base::SocketAddr;
 use understudy::engine::snapshot::{Connection, Snapshot};
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 use understudy::stack::tcp::TcpInfo;
 
 /// Arguments of `ss`.
@@ -68,7 +68,7 @@ pub fn main(args: Args) -> Result<ExitCode> {
     if let Some(name) = &args.net {
         briefs.retain(|b| b.name == *name);
         if briefs.is_empty() {
-            nets::pick(Some(name))?;
+            control::pick(Some(name))?;
         }
     }
     let mut rows = sockets::list()?;

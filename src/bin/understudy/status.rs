@@ -5,7 +5,7 @@ use crate::table::Table;
 use anyhow::Result;
 use std::process::ExitCode;
 use understudy::engine::snapshot::Snapshot;
-use understudy::net::brief::Brief;
+use understudy::net::Brief;
 
 /// Arguments of `status`.
 #[derive(clap::Args)]
@@ -20,7 +20,7 @@ pub struct Args {
 /// `understudy status [NAME]`.
 pub fn main(args: Args) -> Result<ExitCode> {
     if let Some(name) = &args.name {
-        let (_, control) = nets::pick(Some(name))?;
+        let (_, control) = control::pick(Some(name))?;
         let snapshot = control.snapshot()?;
         match args.json {
             true => say!("{}", serde_json::to_string_pretty(&snapshot)?),

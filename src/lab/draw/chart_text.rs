@@ -15,7 +15,7 @@ const LETTERS: [char; 7] = ['*', 'o', '+', 'x', '#', '@', '%'];
 const DOTS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
 /// The text, with a newline at the end of each row.
-pub fn write(chart: &Chart, terminal: Terminal) -> String {
+pub(super) fn write(chart: &Chart, terminal: Terminal) -> String {
     let columns = terminal.width.clamp(50, 140) - AXIS - 2;
     let mut out = format!("{}\n", chart.title);
     for panel in &chart.panels {

@@ -25,7 +25,7 @@ fn glyph(face: &Face<'_>, letter: char) -> (GlyphId, f64) {
 }
 
 /// The width of a text, without kerning.
-pub fn width(text: &str, size: f64, bold: bool) -> f64 {
+pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
     let units = with_face(bold, |face| {
         let sum: f64 = text.chars().map(|c| glyph(face, c).1).sum();
         sum / f64::from(face.units_per_em())
@@ -69,7 +69,7 @@ impl OutlineBuilder for Placed<'_> {
 }
 
 /// The outlines of a text whose baseline starts at the origin; `None` if there is nothing to see.
-pub fn outline(text: &str, size: f64, bold: bool) -> Option<tiny_skia::Path> {
+pub(super) fn outline(text: &str, size: f64, bold: bool) -> Option<tiny_skia::Path> {
     let mut path = tiny_skia::PathBuilder::new();
     with_face(bold, |face| {
         let scale = size / f64::from(face.units_per_em());

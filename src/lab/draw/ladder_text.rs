@@ -7,7 +7,7 @@ const STATE: usize = 13;
 const TIME: usize = 10;
 
 /// The text, with a newline at the end of each row.
-pub fn write(ladder: &Ladder, terminal: Terminal) -> String {
+pub(super) fn write(ladder: &Ladder, terminal: Terminal) -> String {
     let (left, right) = margins(ladder);
     let lines = ladder.lines.len().max(2);
     let room = terminal.width.clamp(60, 160).saturating_sub(left + right + lines);

@@ -14,7 +14,10 @@ mod ladder_text;
 mod raster;
 pub mod scene;
 mod svg;
+mod terminal;
 mod ticks;
+
+pub use terminal::Terminal;
 
 use chart::Chart;
 use ladder::Ladder;
@@ -26,15 +29,6 @@ pub enum Picture {
     Ladder(Ladder),
     /// Values over something.
     Chart(Chart),
-}
-
-/// How a picture is shown in a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terminal {
-    /// Columns.
-    pub width: usize,
-    /// Whether colours may be used.
-    pub colour: bool,
 }
 
 impl Picture {

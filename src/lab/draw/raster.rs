@@ -7,7 +7,7 @@ use tiny_skia::{FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, StrokeD
 const PIXELS_MAX: f64 = 100e6;
 
 /// `scale` pixels for each unit of the scene. `None` if it is empty or too large.
-pub fn png(scene: &Scene, scale: f64) -> Option<Vec<u8>> {
+pub(super) fn png(scene: &Scene, scale: f64) -> Option<Vec<u8>> {
     let (width, height) = (scene.width * scale, scene.height * scale);
     if width * height > PIXELS_MAX {
         return None;

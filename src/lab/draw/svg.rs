@@ -3,7 +3,7 @@ use super::scene::{Anchor, Colour, PAPER, Scene, Shape, Stroke, Text};
 use std::fmt::Write;
 
 /// The whole document.
-pub fn write(scene: &Scene) -> String {
+pub(super) fn write(scene: &Scene) -> String {
     let (w, h) = (number(scene.width), number(scene.height));
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \

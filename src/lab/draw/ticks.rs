@@ -1,7 +1,7 @@
 //! Round numbers for axes.
 
 /// Multiples of 1, 2 or 5 times a power of ten within `from..=to`: `about` of them, or fewer.
-pub fn ticks(from: f64, to: f64, about: usize) -> Vec<f64> {
+pub(super) fn ticks(from: f64, to: f64, about: usize) -> Vec<f64> {
     let span = to - from;
     if span <= 0.0 || !span.is_finite() {
         return vec![from];
@@ -16,7 +16,7 @@ pub fn ticks(from: f64, to: f64, about: usize) -> Vec<f64> {
 }
 
 /// With as many decimals as these ticks need, and spaces between thousands.
-pub fn label(value: f64, step: f64) -> String {
+pub(super) fn label(value: f64, step: f64) -> String {
     let decimals = if step <= 0.0 || step >= 1.0 { 0 } else { (-step.log10()).ceil() as usize };
     let text = format!("{:.*}", decimals.min(6), value.abs());
     let (whole, rest) = text.split_once('.').map_or((text.as_str(), ""), |(a, b)| (a, b));
@@ -32,7 +32,7 @@ pub fn label(value: f64, step: f64) -> String {
 }
 
 /// A value with its unit chosen by size: seconds.
-pub fn seconds(value: f64) -> String {
+pub(super) fn seconds(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
         v if v < 1e-3 => format!("{:.0} \u{b5}s", value * 1e6),

@@ -9,7 +9,7 @@ use crate::lab::sim::*;
 use crate::lab::trace::{self, step};
 use crate::stack::tcp::TcpConfig;
 
-pub const AIMD: Experiment = Experiment {
+pub(super) const AIMD: Experiment = Experiment {
     name: "aimd",
     about: "several flows share a bottleneck: additive increase, multiplicative decrease, fairness",
     what_to_see: "\
@@ -31,7 +31,7 @@ algorithms with --set algorithms=reno,cubic,bbr.",
 };
 
 /// Jain's fairness index: 1 when all are equal, 1/n when one has it all.
-pub fn jain(shares: &[f64]) -> f64 {
+pub(super) fn jain(shares: &[f64]) -> f64 {
     let (sum, squares) = shares.iter().fold((0.0, 0.0), |(a, b), x| (a + x, b + x * x));
     if squares == 0.0 { 1.0 } else { sum * sum / (shares.len() as f64 * squares) }
 }

@@ -9,7 +9,7 @@ use crate::stack::tcp::{State, TcpConfig};
 
 const KINDS: &[&str] = &["normal", "simultaneous", "half-close", "reset", "unread"];
 
-pub const CLOSE: Experiment = Experiment {
+pub(super) const CLOSE: Experiment = Experiment {
     name: "close",
     about: "the ways a connection ends, with the states of both ends",
     what_to_see: "\

@@ -7,24 +7,24 @@ use crate::lab::sim::*;
 use crate::lab::trace::{self, Show};
 use crate::stack::tcp::{TcpConfig, Teaching};
 
-pub const RTT: Param = param("rtt", "40", Unit::Ms, "round-trip time, without queues");
-pub const RATE: Param = param("rate", "10", Unit::Mbps, "rate of the link");
-pub const LOSE: Param =
+pub(super) const RTT: Param = param("rtt", "40", Unit::Ms, "round-trip time, without queues");
+pub(super) const RATE: Param = param("rate", "10", Unit::Mbps, "rate of the link");
+pub(super) const LOSE: Param =
     param("lose", "", Unit::Numbers, "which data segments are lost, counted from 1");
 
 /// Two hosts and the link between them.
-pub struct Pair {
+pub(super) struct Pair {
     pub world: World,
     pub client: Place,
     pub server: Place,
 }
 
 /// The port that servers listen on.
-pub const PORT: u16 = 80;
+pub(super) const PORT: u16 = 80;
 
 /// Settings of TCP that make pictures plain: no timestamps, so that a segment is 1460 bytes, and a
 /// given initial sequence number.
-pub fn plain_tcp(isn: u32) -> TcpConfig {
+pub(super) fn plain_tcp(isn: u32) -> TcpConfig {
     TcpConfig {
         timestamps: false,
         teaching: Teaching { initial_sequence: Some(isn), ..Teaching::default() },
@@ -33,12 +33,12 @@ pub fn plain_tcp(isn: u32) -> TcpConfig {
 }
 
 /// A host of that name.
-pub fn host(name: &str, tcp: TcpConfig) -> HostSpec {
+pub(super) fn host(name: &str, tcp: TcpConfig) -> HostSpec {
     HostSpec { tcp, ..HostSpec::named(name) }
 }
 
 /// `client` and `server` on one link.
-pub fn pair(seed: u64, client: TcpConfig, server: TcpConfig, there: LinkSpec) -> Pair {
+pub(super) fn pair(seed: u64, client: TcpConfig, server: TcpConfig, there: LinkSpec) -> Pair {
     let back = LinkSpec { loss: Loss::None, reorder: 0.0, ..there.clone() };
     let mut world = World::new(seed, Medium::Ip);
     let client = world.add_host(host("client", client));
@@ -49,20 +49,20 @@ pub fn pair(seed: u64, client: TcpConfig, server: TcpConfig, there: LinkSpec) ->
 }
 
 /// A link of the usual parameters.
-pub fn link(settings: &Settings) -> LinkSpec {
+pub(super) fn link(settings: &Settings) -> LinkSpec {
     let rate = settings.rate("rate");
     LinkSpec { rate, delay: settings.ms("rtt") / 2, ..LinkSpec::default() }
 }
 
 /// Losses by the parameter `lose`.
-pub fn listed(settings: &Settings) -> Loss {
+pub(super) fn listed(settings: &Settings) -> Loss {
     let list: Vec<u64> = settings.numbers("lose").iter().map(|n| *n as u64).collect();
     if list.is_empty() { Loss::None } else { Loss::Listed(list) }
 }
 
 impl Pair {
     /// The ladder of all that happened, with the states in front of it.
-    pub fn ladder(&self, name: &str, title: &str, show: Show) -> Picture {
+    pub(super) fn ladder(&self, name: &str, title: &str, show: Show) -> Picture {
         let places = [
             (self.client, self.world.name(self.client).to_string()),
             (self.server, self.world.name(self.server).to_string()),
@@ -77,18 +77,18 @@ impl Pair {
     }
 
     /// How the segments of this run are written.
-    pub fn show(settings: &Settings) -> Show {
+    pub(super) fn show(settings: &Settings) -> Show {
         Show { absolute: settings.absolute.unwrap_or(false), ..Show::default() }
     }
 }
 
 /// Data segments from `place`, first ones and all.
-pub fn data_segments(record: &Record, place: Place) -> impl Iterator<Item = &Packet> {
+pub(super) fn data_segments(record: &Record, place: Place) -> impl Iterator<Item = &Packet> {
     record.packets.iter().filter(move |p| p.from == place && p.view.has_data())
 }
 
 /// Acknowledgment numbers that `place` received, in order, each once, absolute.
-pub fn acknowledgments(record: &Record, place: Place) -> Vec<u32> {
+pub(super) fn acknowledgments(record: &Record, place: Place) -> Vec<u32> {
     let mut seen = Vec::new();
     for packet in record.packets.iter().filter(|p| p.to == place && p.arrived.is_some()) {
         if let What::Tcp { ack, flags, .. } = &packet.view.what {
@@ -101,14 +101,14 @@ pub fn acknowledgments(record: &Record, place: Place) -> Vec<u32> {
 }
 
 /// Several senders on the left, as many receivers on the right, one link in the middle.
-pub struct Dumbbell {
+pub(super) struct Dumbbell {
     pub world: World,
     pub flows: Vec<Flow>,
     pub routers: (Place, Place),
 }
 
 /// A bulk transfer over a [`Dumbbell`].
-pub struct Flow {
+pub(super) struct Flow {
     pub program: ProgramId,
     pub sender: Place,
     pub receiver: Place,
@@ -116,13 +116,13 @@ pub struct Flow {
 
 impl Flow {
     /// Both ends, seen from the sender.
-    pub fn tuple(&self, world: &World) -> Option<FourTuple> {
+    pub(super) fn tuple(&self, world: &World) -> Option<FourTuple> {
         world.tuple(self.program)
     }
 }
 
 /// A flow to be: its host's TCP, when it begins, and when it stops.
-pub struct FlowSpec {
+pub(super) struct FlowSpec {
     pub name: String,
     pub tcp: TcpConfig,
     pub start: core::time::Duration,
@@ -131,7 +131,7 @@ pub struct FlowSpec {
 
 /// `bottleneck` is the way from senders to receivers; the way back has no limit. The parts of the
 /// RTT lie in the senders' access links, but for the bottleneck's delay.
-pub fn dumbbell(seed: u64, specs: Vec<FlowSpec>, bottleneck: LinkSpec) -> Dumbbell {
+pub(super) fn dumbbell(seed: u64, specs: Vec<FlowSpec>, bottleneck: LinkSpec) -> Dumbbell {
     let mut world = World::new(seed, Medium::Ip);
     world.keep(true, true);
     let left = world.add_router("left", false);

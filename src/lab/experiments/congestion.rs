@@ -25,7 +25,7 @@ const fn params(algorithm: &'static str) -> [Param; 11] {
     ]
 }
 
-pub const TAHOE: Experiment = Experiment {
+pub(super) const TAHOE: Experiment = Experiment {
     name: "tahoe",
     about: "congestion control of 1988: every loss starts from one segment",
     what_to_see: "\
@@ -38,7 +38,7 @@ Compare with --set algorithms=tahoe,reno.",
     run: |settings| run(settings, "tahoe", "Tahoe"),
 };
 
-pub const RENO: Experiment = Experiment {
+pub(super) const RENO: Experiment = Experiment {
     name: "reno",
     about: "fast recovery: a loss halves the window",
     what_to_see: "\
@@ -51,7 +51,7 @@ for everybody. Try --set queue=5 and --set queue=100.",
     run: |settings| run(settings, "reno", "Reno"),
 };
 
-pub const CUBIC: Experiment = Experiment {
+pub(super) const CUBIC: Experiment = Experiment {
     name: "cubic",
     about: "a window that grows with the cube of the time since the last loss",
     what_to_see: "\
@@ -64,7 +64,7 @@ rate=50 shows the cubic better. Compare with --set algorithms=reno,cubic.",
     run: |settings| run(settings, "cubic", "CUBIC"),
 };
 
-pub const BBR: Experiment = Experiment {
+pub(super) const BBR: Experiment = Experiment {
     name: "bbr",
     about: "a model of the path instead of losses",
     what_to_see: "\
@@ -78,7 +78,7 @@ empties the queue to measure the shortest round trip again.",
 };
 
 /// A bulk sender over a bottleneck.
-pub fn alone(settings: &Settings, algorithm: &str) -> Dumbbell {
+pub(super) fn alone(settings: &Settings, algorithm: &str) -> Dumbbell {
     let ecn = settings.on("ecn");
     let queue = settings.count("queue").clamp(1, 100_000) as usize;
     let tcp = TcpConfig {

@@ -9,7 +9,7 @@ use crate::lab::draw::ladder::Ladder;
 use crate::lab::sim::*;
 use crate::lab::trace::{self, Show};
 
-pub const FRAGMENTATION: Experiment = Experiment {
+pub(super) const FRAGMENTATION: Experiment = Experiment {
     name: "fragmentation",
     about: "a datagram in pieces: cut by the sender and by a router, put together at the end",
     what_to_see: "\
@@ -28,7 +28,7 @@ datagram is lost. UDP does not send it again.",
     run: fragmentation,
 };
 
-pub const PMTUD: Experiment = Experiment {
+pub(super) const PMTUD: Experiment = Experiment {
     name: "pmtud",
     about: "path MTU discovery: a router says what fits, or says nothing",
     what_to_see: "\

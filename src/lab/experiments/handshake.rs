@@ -5,7 +5,7 @@ use super::{Experiment, Report};
 use crate::base::time::Duration;
 use crate::lab::sim::*;
 
-pub const HANDSHAKE: Experiment = Experiment {
+pub(super) const HANDSHAKE: Experiment = Experiment {
     name: "handshake",
     about: "three segments open a connection",
     what_to_see: "\

@@ -12,7 +12,7 @@ use crate::stack::tcp::TcpConfig;
 const RTTS: Param =
     param("rtts", "1,2,5,10,20,50,100,200", Unit::Numbers, "round-trip times of the chart, ms");
 
-pub const STOP_AND_WAIT: Experiment = Experiment {
+pub(super) const STOP_AND_WAIT: Experiment = Experiment {
     name: "stop-and-wait",
     about: "one segment, then its acknowledgment: what it costs",
     what_to_see: "\
@@ -24,7 +24,7 @@ the dashed line is the formula. A faster link does not help; compare with slidin
     run: |settings| run(settings, "stop-and-wait", "Stop-and-wait: link use"),
 };
 
-pub const SLIDING_WINDOW: Experiment = Experiment {
+pub(super) const SLIDING_WINDOW: Experiment = Experiment {
     name: "sliding-window",
     about: "several segments under way: the link fills",
     what_to_see: "\
@@ -47,13 +47,13 @@ const PACKET: f64 = 1500.0;
 const MSS: u64 = 1460;
 
 /// The formula of the textbooks; `rate` in bits per second.
-pub fn formula(window: f64, rate: f64, rtt: f64) -> f64 {
+pub(super) fn formula(window: f64, rate: f64, rtt: f64) -> f64 {
     let send = PACKET * 8.0 / rate;
     (window * send / (rtt + send)).min(1.0)
 }
 
 /// A sender that has `window` segments under way at most.
-pub fn sender(seed: u64, window: u64, rate: u64, rtt: Duration, segments: u64) -> Pair {
+pub(super) fn sender(seed: u64, window: u64, rate: u64, rtt: Duration, segments: u64) -> Pair {
     let mut tcp = TcpConfig {
         send_buffer: (window * MSS) as usize,
         initial_window: window.clamp(10, 1000) as u32,
@@ -75,7 +75,7 @@ pub fn sender(seed: u64, window: u64, rate: u64, rtt: Duration, segments: u64) -
 }
 
 /// The share of the link that was used, between two acknowledgments.
-pub fn measure(seed: u64, window: u64, rate: u64, rtt: Duration) -> f64 {
+pub(super) fn measure(seed: u64, window: u64, rate: u64, rtt: Duration) -> f64 {
     let mut run = sender(seed, window, rate, rtt, 1 << 30);
     let cycles = rtt + Duration::from_secs_f64(PACKET * 8.0 * window as f64 / rate as f64);
     run.world.run_for(cycles * 12);

@@ -9,7 +9,7 @@ use crate::lab::sim::*;
 use crate::lab::trace::{self, Show};
 use crate::stack::tcp::TcpConfig;
 
-pub const FAST_RETRANSMIT: Experiment = Experiment {
+pub(super) const FAST_RETRANSMIT: Experiment = Experiment {
     name: "fast-retransmit",
     about: "three duplicate acknowledgments say that a segment is lost",
     what_to_see: "\
@@ -30,7 +30,7 @@ cause duplicates: a probe (tail loss probe) or the timer has to help.",
     run: fast_retransmit,
 };
 
-pub const SACK: Experiment = Experiment {
+pub(super) const SACK: Experiment = Experiment {
     name: "sack",
     about: "several losses in one window, without SACK and with it",
     what_to_see: "\
@@ -49,7 +49,7 @@ received behind the gap, the latest first.",
     run: sack,
 };
 
-pub const REORDER: Experiment = Experiment {
+pub(super) const REORDER: Experiment = Experiment {
     name: "reorder",
     about: "segments that come late are not lost",
     what_to_see: "\
@@ -70,7 +70,7 @@ next time. Vary how late they are with --set late=1 and --set late=30.",
 };
 
 /// A burst of segments over a link that loses some of them.
-pub fn burst(settings: &Settings, sack: bool) -> (Pair, Duration) {
+pub(super) fn burst(settings: &Settings, sack: bool) -> (Pair, Duration) {
     let mut tcp = TcpConfig {
         congestion: settings.text("algorithm").split(',').next().unwrap_or("reno").into(),
         sack,

@@ -9,7 +9,7 @@ use crate::lab::sim::*;
 use crate::lab::trace::{self, Show, step};
 use crate::stack::tcp::TcpConfig;
 
-pub const SLOW_START: Experiment = Experiment {
+pub(super) const SLOW_START: Experiment = Experiment {
     name: "slow-start",
     about: "the congestion window doubles with each round trip, up to ssthresh",
     what_to_see: "\
@@ -28,7 +28,7 @@ initial-window=10.",
 };
 
 /// The run, for tests too: a path without a limit, every segment acknowledged.
-pub fn bulk(settings: &Settings) -> (Pair, ProgramId) {
+pub(super) fn bulk(settings: &Settings) -> (Pair, ProgramId) {
     let mut tcp = TcpConfig {
         initial_window: settings.count("initial-window").clamp(1, 1000) as u32,
         initial_ssthresh: settings.count("ssthresh").min(1 << 19) as u32 * 1460,

@@ -9,7 +9,7 @@ use crate::lab::sim::*;
 use crate::lab::trace::{self, Show};
 use crate::stack::tcp::TcpConfig;
 
-pub const SILLY_WINDOW: Experiment = Experiment {
+pub(super) const SILLY_WINDOW: Experiment = Experiment {
     name: "silly-window",
     about: "a program that reads a few bytes at a time, with the avoidance off and on",
     what_to_see: "\
@@ -30,7 +30,7 @@ in both.",
     run: silly,
 };
 
-pub const NAGLE: Experiment = Experiment {
+pub(super) const NAGLE: Experiment = Experiment {
     name: "nagle",
     about: "keystrokes with Nagle's algorithm and without",
     what_to_see: "\

@@ -13,7 +13,7 @@ use crate::stack::tcp::{SynCookies, TcpConfig};
 use crate::wire::tcp::{Flags, Options, TcpHeader};
 use crate::wire::{checksum, ipv4, protocol};
 
-pub const SYN_FLOOD: Experiment = Experiment {
+pub(super) const SYN_FLOOD: Experiment = Experiment {
     name: "syn-flood",
     about: "half-open connections under a flood, without SYN cookies and with them",
     what_to_see: "\

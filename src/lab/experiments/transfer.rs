@@ -5,7 +5,7 @@ use super::{Experiment, Report};
 use crate::base::time::Duration;
 use crate::lab::sim::*;
 
-pub const TRANSFER: Experiment = Experiment {
+pub(super) const TRANSFER: Experiment = Experiment {
     name: "transfer",
     about: "a stream of bytes in segments, with its acknowledgments",
     what_to_see: "\
@@ -52,7 +52,7 @@ fn plans(turns: &[f64], end: End) -> (Plan, Plan) {
 }
 
 /// The run, for tests too.
-pub fn exchange(settings: &Settings) -> Pair {
+pub(super) fn exchange(settings: &Settings) -> Pair {
     let isn = |key| settings.count(key) as u32;
     let spec = LinkSpec { loss: listed(settings), ..link(settings) };
     let mut world = World::new(settings.seed, Medium::Ip);

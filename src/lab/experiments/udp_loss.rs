@@ -9,7 +9,7 @@ use crate::lab::draw::chart::{Chart, Marks, Panel, Series, Style};
 use crate::lab::sim::*;
 use crate::lab::trace::{self, Show};
 
-pub const UDP_LOSS: Experiment = Experiment {
+pub(super) const UDP_LOSS: Experiment = Experiment {
     name: "udp-loss",
     about: "what UDP loses is gone; what TCP loses comes late",
     what_to_see: "\

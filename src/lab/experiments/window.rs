@@ -9,7 +9,7 @@ use crate::lab::sim::*;
 use crate::lab::trace::{self, Show, step};
 use crate::stack::tcp::TcpConfig;
 
-pub const WINDOW: Experiment = Experiment {
+pub(super) const WINDOW: Experiment = Experiment {
     name: "window",
     about: "a reader that pauses: zero window, probes, window update",
     what_to_see: "\

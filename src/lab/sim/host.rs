@@ -1,7 +1,7 @@
 //! A host: a stack, its programs, its UDP.
+use super::place::Place;
 use super::program::{Plan, Program};
 use super::record::{Record, Sample, StateChange};
-use super::world::Place;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::base::rng::Secret;
 use crate::base::{Cidr, FourTuple, Instant, MacAddr, time::Duration};

@@ -123,13 +123,13 @@ pub(super) struct Link {
 pub(super) type Offered = Result<(Instant, Option<Instant>), Fate>;
 
 impl Link {
-    pub fn new(spec: LinkSpec, ends: (usize, usize)) -> Link {
+    pub(super) fn new(spec: LinkSpec, ends: (usize, usize)) -> Link {
         let loss = LossState::new(spec.loss.clone());
         Link { spec, ends, loss, waiting: VecDeque::new() }
     }
 
     /// Packets and bytes that wait for the wire or are on it.
-    pub fn queued(&mut self, now: Instant) -> (usize, u64) {
+    pub(super) fn queued(&mut self, now: Instant) -> (usize, u64) {
         while self.waiting.front().is_some_and(|(leaves, _)| *leaves <= now) {
             self.waiting.pop_front();
         }
@@ -137,7 +137,13 @@ impl Link {
     }
 
     /// A packet is to go. It may be changed (marked, damaged).
-    pub fn offer(&mut self, now: Instant, rng: &mut Rng, bytes: &mut [u8], data: bool) -> Offered {
+    pub(super) fn offer(
+        &mut self,
+        now: Instant,
+        rng: &mut Rng,
+        bytes: &mut [u8],
+        data: bool,
+    ) -> Offered {
         let len = bytes.len() as u64;
         let (packets, queued) = self.queued(now);
         let full = match self.spec.queue {

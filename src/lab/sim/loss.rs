@@ -46,12 +46,12 @@ pub(super) struct LossState {
 }
 
 impl LossState {
-    pub fn new(model: Loss) -> LossState {
+    pub(super) fn new(model: Loss) -> LossState {
         LossState { model, bad: false, all: 0, count: 0 }
     }
 
     /// Whether the next packet is lost. `data`: it carries payload of TCP or UDP.
-    pub fn strikes(&mut self, rng: &mut Rng, data: bool) -> bool {
+    pub(super) fn strikes(&mut self, rng: &mut Rng, data: bool) -> bool {
         self.count += u64::from(data);
         self.all += 1;
         match &self.model {

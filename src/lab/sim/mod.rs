@@ -20,7 +20,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `world`, `run` | places and links; the loop |
+//! | `place`, `world`, `run` | places and links; the loop |
 //! | `host`, `program` | a stack with what runs on it |
 //! | `link`, `loss` | rate, delay, queue, marks, faults |
 //! | `packet`, `router` | what a router does to a packet; packets decoded |
@@ -29,6 +29,7 @@ mod host;
 mod link;
 mod loss;
 mod packet;
+mod place;
 mod program;
 mod record;
 mod router;
@@ -40,6 +41,7 @@ pub use host::{Host, HostSpec, UdpPlan};
 pub use link::{Fate, LinkSpec, Mark, QueueLimit};
 pub use loss::Loss;
 pub use packet::{View, What};
+pub use place::Place;
 pub use program::{End, Plan, Progress, Reader, When, Write};
 pub use record::{Packet, QueueSample, Record, Sample, StateChange};
-pub use world::{Place, ProgramId, World};
+pub use world::{ProgramId, World};

@@ -144,7 +144,7 @@ fn pattern(sender: u16, receiver: u16, position: u64) -> u8 {
 }
 
 impl Program {
-    pub fn new(conn: ConnId, tuple: FourTuple, plan: Plan) -> Program {
+    pub(super) fn new(conn: ConnId, tuple: FourTuple, plan: Plan) -> Program {
         Program {
             conn,
             tuple,
@@ -157,7 +157,7 @@ impl Program {
     }
 
     /// Does what it can now; says when it wants to be run again at the latest.
-    pub fn run(&mut self, now: Instant, stack: &mut Stack) -> Option<Instant> {
+    pub(super) fn run(&mut self, now: Instant, stack: &mut Stack) -> Option<Instant> {
         let tcp = stack.tcp_mut();
         if self.progress.released {
             return None;

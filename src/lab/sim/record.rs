@@ -1,7 +1,7 @@
 //! What happened in a run: packets, changes of state, samples of connections and queues.
 use super::link::Fate;
 use super::packet::View;
-use super::world::Place;
+use super::place::Place;
 use crate::base::{FourTuple, Instant};
 use crate::stack::tcp::{State, TcpInfo};
 

@@ -2,10 +2,11 @@
 use super::host;
 use super::link::Fate;
 use super::packet::{self, View};
+use super::place::Place;
 use super::program::Program;
 use super::record::{Packet, QueueSample};
 use super::router::{self, Verdict};
-use super::world::{Flying, Kind, Place, World};
+use super::world::{Flying, Kind, World};
 use crate::base::addr::IpAddr;
 use crate::base::{FourTuple, Instant, MacAddr, time::Duration};
 use crate::link::finish;

@@ -1,16 +1,13 @@
 //! Places, the links between them, and the clock.
 use super::host::{self, Host, HostSpec, UdpPlan};
 use super::link::{Link, LinkSpec};
+use super::place::Place;
 use super::program::{Plan, Program, Progress};
 use super::record::Record;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::{FourTuple, Instant, Rng, time::Duration};
 use crate::stack::{ConnId, Medium};
 use std::collections::BTreeMap;
-
-/// A host or a router, by number in order of adding.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Place(pub usize);
 
 /// A program: on which host, and its number there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -256,8 +256,8 @@ pub enum IcmpError {
 /// meaning and unit of the kernel's field of that name: times in microseconds where the name ends
 /// in
 /// `_us`, milliseconds where it ends in `_ms`; segments or bytes as there.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "library", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[allow(missing_docs)]
 pub struct TcpInfo {
     pub state: u8,
@@ -297,13 +297,10 @@ pub struct TcpInfo {
     pub snd_ssthresh: u32,
     /// Segments, as Linux has it.
     pub snd_cwnd: u32,
-    /// The same two in bytes. (`default`: engines of an older build do not say.)
-    #[serde(default)]
+    /// The same two in bytes.
     pub ssthresh_bytes: u32,
-    #[serde(default)]
     pub cwnd_bytes: u32,
     /// Bytes believed to be in the network (RFC 6675 pipe).
-    #[serde(default)]
     pub in_flight_bytes: u32,
     pub advmss: u32,
     /// Segments out of order that are not yet taken for lost.
