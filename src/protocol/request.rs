@@ -43,7 +43,8 @@ pub enum Request {
     ReadAfterShutdown(FourTuple, u32, bool),
     /// `TCP_INFO`. Reply: `Info` (bytes of Linux's `struct tcp_info`) or `Errno`.
     Info(FourTuple),
-    /// Make a datagram socket that stands for the remote host of this pair. Reply: `Errno`, 0 once it is bound.
+    /// Make a datagram socket that stands for the remote host of this pair. Reply: `Errno`, 0 once
+    /// it is bound.
     PeerSocket(Transport, FourTuple),
     /// Last error of datagrams of this pair, and clear it. Reply: `Errno`.
     UdpError(FourTuple),
