@@ -9,20 +9,28 @@ use crate::stack::tcp::{State, TcpInfo};
 impl Engine {
     /// Closes the program's socket and gives the connection up: reset, or left to the stack.
     pub(in crate::engine) fn end_session(&mut self, now: Instant, key: Key, reset: bool) {
-        let Some(session) = self.sessions.remove(key) else { return };
-        tracing::trace!(tuple = ?session.tuple, reset, phase = ?session.phase, "session ends");
-        if let Some(conn) = session.conn {
-            let tcp = self.stack.tcp_mut();
-            // The program may still ask. What lives on (TIME-WAIT, say) is not its socket any more.
-            let held = !session.hung_up && !matches!(session.phase, Phase::WaitingForRoom { .. });
-            if let Some(info) = tcp.info(now, conn).filter(|_| held) {
-                let info = TcpInfo { state: State::Closed as u8, ..info };
-                self.end_reasons.remember_info(session.tuple, tcp_info::to_linux(&info));
-            }
-            if reset {
-                tcp.abort(now, conn);
-            }
-            tcp.release(now, conn);
+        if let Some(session) = self.sessions.get(key) {
+            let (tuple, phase) = (session.tuple, session.phase);
+            tracing::trace!(?tuple, reset, ?phase, "session ends");
         }
+        self.release_connection(now, key, reset);
+        self.sessions.remove(key);
+    }
+
+    /// Gives the connection of a session up: reset, or left to the stack.
+    pub(in crate::engine) fn release_connection(&mut self, now: Instant, key: Key, reset: bool) {
+        let Some(conn) = self.sessions.take_conn(key) else { return };
+        let Some(session) = self.sessions.get(key) else { return };
+        let tcp = self.stack.tcp_mut();
+        // The program may still ask. What lives on (TIME-WAIT, say) is not its socket any more.
+        let held = !session.hung_up && !matches!(session.phase, Phase::WaitingForRoom { .. });
+        if let Some(info) = tcp.info(now, conn).filter(|_| held) {
+            let info = TcpInfo { state: State::Closed as u8, ..info };
+            self.end_reasons.remember_info(session.tuple, tcp_info::to_linux(&info));
+        }
+        if reset {
+            tcp.abort(now, conn);
+        }
+        tcp.release(now, conn);
     }
 }

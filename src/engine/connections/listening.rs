@@ -1,8 +1,12 @@
 //! What TCP is told of the programs' listeners.
 use super::super::state::Engine;
+use super::super::state::listeners::candidates;
+use super::super::system::socket_diag;
 use crate::base::addr::SocketAddr;
 use crate::base::{Instant, NetError};
+use crate::host::unix_diag;
 use crate::protocol::errno;
+use crate::protocol::name::{Name, Role};
 use rustix::io::Errno;
 
 impl Engine {
@@ -45,6 +49,40 @@ impl Engine {
                 tracing::debug!(%local, dual, "no listener any more");
                 self.stack.tcp_mut().unlisten(local, dual);
             }
+        }
+    }
+
+    /// The listeners that a SYN for `local` could reach and that have closed must not answer it.
+    pub(in crate::engine) fn check_listener_of(&mut self, local: SocketAddr) {
+        for (place, dual) in candidates(local) {
+            if self.listeners.is_known(place, dual)
+                && !self.listeners.is_there(self.net.id(), place, dual)
+            {
+                tracing::debug!(local = %place, dual, "no listener any more");
+                self.stack.tcp_mut().unlisten(place, dual);
+            }
+        }
+    }
+
+    /// A listening socket was shut down: resets the connections that wait in its queue.
+    pub(in crate::engine) fn reset_queue_of(&mut self, now: Instant, name: Name) {
+        let mut waiting = Vec::new();
+        let listed = unix_diag::each(&[unix_diag::LISTENING], |entry| {
+            if Name::decode(entry.name) == Some(name) {
+                waiting.extend(self.socket_diag.waiting_at(entry.inode));
+            }
+        });
+        if let Err(error) = listed {
+            tracing::warn!(%error, "the list of unix sockets cannot be read");
+        }
+        for key in self.sessions.keys() {
+            let Some(session) = self.sessions.get(key).filter(|s| s.incoming) else { continue };
+            if socket_diag::inode(&session.fd).is_some_and(|inode| waiting.contains(&inode)) {
+                self.end_session(now, key, true);
+            }
+        }
+        if let Role::Listener { local, .. } = name.role {
+            self.check_listener_of(local);
         }
     }
 

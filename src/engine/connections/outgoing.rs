@@ -35,6 +35,9 @@ const REQUEST_MAX: u32 = 64 << 20;
 const PAIR_PATIENCE: Duration = Duration::from_millis(1_500);
 const PAIR_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a handshake within the host may take whose program has closed its socket already.
+const LOCAL_HANDSHAKE: Duration = Duration::from_millis(100);
+
 /// What a program's socket is watched for, as edges.
 pub const WATCHED: EventFlags = EventFlags::IN
     .union(EventFlags::OUT)
@@ -127,11 +130,19 @@ impl Engine {
         if deferred {
             return self.defer_connect(key, request.length, tcp_options, linger_zero);
         }
-        self.end_reasons.take(&request.tuple);
-        let connected = if self.stack.is_local(request.tuple.local.ip()) {
-            self.stack.tcp_connect(now, request.tuple, tcp_options)
-        } else {
+        let (tuple, local) = (request.tuple, self.stack.is_local(request.tuple.remote.ip()));
+        self.end_reasons.take(&tuple);
+        if local {
+            // Within the host the SYN is answered at once: no listener that has closed may do that.
+            self.check_listener_of(tuple.remote);
+        }
+        let connected = if !self.stack.is_local(tuple.local.ip()) {
             Err(NetError::AddressNotAvailable)
+        } else if local && tuple.remote.port() == 0 {
+            // No socket has port 0.
+            Err(NetError::Refused)
+        } else {
+            self.stack.tcp_connect(now, tuple, tcp_options)
         };
         tracing::debug!(tuple = ?request.tuple, ?connected, "connect");
         match connected {
@@ -159,8 +170,8 @@ impl Engine {
                     NetError::AddressInUse => NetError::AddressNotAvailable,
                     error => error,
                 };
-                self.end_reasons.remember(request.tuple, errno::to_byte(errno::from_net(error)));
-                self.sessions.remove(key);
+                self.end_reasons.remember(tuple, errno::to_byte(errno::from_net(error)));
+                self.refuse_connect(now, key, request.length);
             }
         }
     }
@@ -188,16 +199,42 @@ impl Engine {
         if let Some(error) = error {
             tracing::debug!(tuple = ?session.tuple, %error, "connect failed");
             self.end_reasons.remember(session.tuple, errno::to_byte(errno::from_net(error)));
-            return self.end_session(now, key, false);
-        }
-        if session.hung_up {
-            // The program gave up while we were connecting.
-            return self.end_session(now, key, true);
+            self.release_connection(now, key, false);
+            return self.refuse_connect(now, key, length);
         }
         let handshaking = [State::SynSent, State::SynReceived];
         if status.is_some_and(|s| !handshaking.contains(&s.state)) {
             session.phase = Phase::Admitting { left: length };
-            self.sessions.enqueue(key);
+            return self.sessions.enqueue(key);
+        }
+        if session.hung_up {
+            // The program gave up while we were connecting. Within the host the handshake would
+            // have been done when `connect` returned: it may go on for a moment.
+            let local = self.stack.is_local(session.tuple.remote.ip());
+            match session.gave_up_at {
+                None if local => {
+                    session.gave_up_at = Some(now);
+                    self.timers.set(now + LOCAL_HANDSHAKE, Due::Session(key));
+                }
+                Some(at) if now < at + LOCAL_HANDSHAKE => {}
+                _ => {
+                    let reset = errno::to_byte(Errno::CONNRESET);
+                    self.end_reasons.remember(session.tuple, reset);
+                    self.end_session(now, key, true);
+                }
+            }
+        }
+    }
+
+    /// A connect has failed: the program's socket is closed with its request unread, once all of
+    /// that has come.
+    pub(in crate::engine) fn refuse_connect(&mut self, now: Instant, key: Key, length: u32) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.hung_up || unix::waiting(&session.fd) >= length {
+            self.sessions.remove(key);
+        } else if session.phase != (Phase::Refused { length }) {
+            session.phase = Phase::Refused { length };
+            self.timers.set(now + GREETING_PATIENCE, Due::Session(key));
         }
     }
 

@@ -9,22 +9,30 @@
 //! |---|---|
 //! | peer's FIN, all before it passed on | `shutdown(SHUT_WR)` on our socket |
 //! | program's `SHUT_WR` | FIN after all that it wrote |
-//! | program gone | the same, then the connection is left to the stack |
+//! | program gone, everything read | what it wrote is sent; then FIN, and the stack has it |
 //! | program gone with bytes unread, or `SO_LINGER` 0 | what it wrote is sent, then RST |
+//! | data for a program that is gone, or has called `SHUT_RDWR` | RST |
 //! | connection failed | what had arrived is passed on, then the socket is closed |
+//!
+//! A program that leaves is followed for a moment: what it wrote is sent before something that
+//! arrives for it makes the stack reset the connection (Linux sends within `write`). A peer that
+//! takes nothing (its window is closed) does not hold up a reset: as on Linux what is queued is
+//! dropped.
 use super::super::state::session::{Phase, Session};
 use super::super::system::unix;
 use crate::base::time::Duration;
 use crate::base::{Instant, NetError};
 use crate::protocol::write_flags;
 use crate::stack::ConnId;
-use crate::stack::tcp::{Mark, State, Tcp, TcpStatus};
+use crate::stack::tcp::{Mark, State, Tcp, TcpInfo, TcpStatus};
 use rustix::io::Errno;
 
 /// Bytes that one session may move in one direction before others have their turn.
 const TURN_BYTES: usize = 512 << 10;
 /// How long bytes that a program wrote before it left with a reset may take to be acknowledged.
 const RESET_PATIENCE: Duration = Duration::from_secs(10);
+/// How long bytes that a program wrote before it left may take to be sent.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is to become of a session after its turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +43,8 @@ pub enum Turn {
     More,
     /// Call again at that time, if nothing happens before.
     Until(Instant),
+    /// Call again when this turn's frames have been sent.
+    AfterSending,
     /// Done: leave the connection to the stack, close the socket.
     Release,
     /// Done: reset the connection, close the socket.
@@ -47,58 +57,97 @@ pub enum Turn {
 /// One turn of a session whose handshake is done.
 pub fn turn(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> Turn {
     let Some(status) = tcp.status(conn) else { return Turn::Release };
-    match session.phase {
-        Phase::Failed => return flush_failed(now, session, tcp, conn),
-        Phase::Resetting { until } => return reset_when_done(now, &status, until),
-        _ => {}
+    if session.phase == Phase::Failed {
+        return flush_failed(now, session, tcp, conn);
     }
     if let Some(error) = status.error {
+        if session.hung_up {
+            return Turn::Release;
+        }
         session.phase = Phase::Failed;
         return Turn::Failed(error);
     }
-    let mut more = !holds_back(session, &status) && push(now, session, tcp, conn);
+    let open = session.phase == Phase::Open;
+    let mut more = open && !holds_back(session, &status) && push(now, session, tcp, conn);
     more |= pull(now, session, tcp, conn);
     // Both may have changed it.
     match tcp.status(conn) {
-        Some(status) => pass_ends(now, session, &status, more),
+        Some(status) if session.hung_up => leave(now, session, tcp, conn, &status, more),
+        Some(status) => pass_ends(now, session, tcp, conn, &status, more),
         None => Turn::Release,
     }
 }
 
-fn pass_ends(now: Instant, session: &mut Session, status: &TcpStatus, more: bool) -> Turn {
+fn pass_ends(
+    now: Instant,
+    session: &mut Session,
+    tcp: &mut Tcp,
+    conn: ConnId,
+    status: &TcpStatus,
+    more: bool,
+) -> Turn {
     if status.remote_closed && status.readable == 0 && !session.peer_ended {
         session.peer_ended = true;
         unix::end_of_stream(&session.fd);
-    }
-    if session.program_ended && (session.hung_up || session.program_read_closed) {
-        // RFC 1122 4.2.2.13: a close with data unread is told to the peer by RST.
-        if session.reset_at_end || (session.hung_up && status.readable > 0) {
-            let until = now + RESET_PATIENCE;
-            session.phase = Phase::Resetting { until };
-            return match reset_when_done(now, status, until) {
-                Turn::Wait => Turn::Until(until),
-                turn => turn,
-            };
-        }
-        if session.hung_up {
-            return Turn::Release;
-        }
     }
     let over = matches!(status.state, State::TimeWait | State::Closed);
     if session.program_ended && session.peer_ended && over {
         return Turn::Release;
     }
+    if session.unread_at_shut.is_some_and(|unread| status.readable > unread) {
+        // Linux tcp_rcv_state_process: data after SHUT_RDWR is answered by a reset.
+        tcp.abort(now, conn);
+        session.phase = Phase::Failed;
+        return Turn::Failed(NetError::Reset);
+    }
     if more { Turn::More } else { Turn::Wait }
 }
 
-fn reset_when_done(now: Instant, status: &TcpStatus, until: Instant) -> Turn {
-    if status.error.is_some() || status.state == State::Closed {
-        Turn::Release
-    } else if status.all_acknowledged || now >= until {
-        Turn::Abort
-    } else {
-        Turn::Wait
+/// The program is gone.
+fn leave(
+    now: Instant,
+    session: &mut Session,
+    tcp: &mut Tcp,
+    conn: ConnId,
+    status: &TcpStatus,
+    more: bool,
+) -> Turn {
+    if matches!(status.state, State::TimeWait | State::Closed) {
+        return Turn::Release;
     }
+    let takes_nothing = tcp.info(now, conn).is_none_or(|info| takes_nothing(&info));
+    // RFC 1122 4.2.2.13: a close with data unread is told to the peer by RST.
+    if session.reset_at_end || status.readable > 0 {
+        let (until, known) = match session.phase {
+            Phase::Resetting { until } => (until, true),
+            _ => (now + RESET_PATIENCE, false),
+        };
+        session.phase = Phase::Resetting { until };
+        let arrived = session.program_ended && status.all_acknowledged;
+        return match (more, known) {
+            _ if arrived || takes_nothing || now >= until => Turn::Abort,
+            (true, _) => Turn::More,
+            (false, true) => Turn::Wait,
+            (false, false) => Turn::Until(until),
+        };
+    }
+    if !session.program_ended {
+        return if more { Turn::More } else { Turn::Wait };
+    }
+    let Phase::Leaving { until } = session.phase else {
+        session.phase = Phase::Leaving { until: now + LEAVE_PATIENCE };
+        return Turn::AfterSending;
+    };
+    tcp.close(now, conn);
+    let unsent = tcp.info(now, conn).map_or(0, |info| info.notsent_bytes);
+    if unsent == 0 || takes_nothing || now >= until { Turn::Release } else { Turn::Until(until) }
+}
+
+/// Whether the peer's window is closed, and nothing is under way that could open it.
+fn takes_nothing(info: &TcpInfo) -> bool {
+    info.unacked == 0
+        && info.notsent_bytes > 0
+        && info.snd_wnd < info.snd_mss.min(info.notsent_bytes)
 }
 
 fn flush_failed(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> Turn {
@@ -196,13 +245,15 @@ fn pull(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> boo
         let room = first.len() + second.len();
         match unix::read_marked(&session.fd, [first, second]) {
             Ok((0, _)) => {
+                // Both directions have ended: the poller's event tells whether the program is gone,
+                // which may be a reset (RFC 1122 4.2.2.13) and no FIN first.
+                let told = session.hung_up || session.unread_at_shut.is_some();
+                if !told && unix::is_hung_up(&session.fd) {
+                    session.readable = false;
+                    return false;
+                }
                 session.program_ended = true;
-                // RFC 1122 4.2.2.13: a close with data unread shows the peer a RST, and no FIN
-                // first. The end may be read before the poller tells which it is.
-                session.hung_up |= unix::is_hung_up(&session.fd);
-                let gone = session.hung_up || session.program_read_closed;
-                let unread = session.hung_up && !tcp.peek(conn)[0].is_empty();
-                if !(unread || gone && session.reset_at_end) {
+                if !session.hung_up {
                     tcp.close(now, conn);
                 }
             }

@@ -4,10 +4,12 @@ use super::super::state::session::Phase;
 use super::super::system::poller::EventFlags;
 use super::super::system::slab::Key;
 use super::super::system::timers::Due;
+use super::super::system::unix;
 use super::relay::{self, Turn};
 use crate::base::Instant;
 use crate::protocol::errno;
 use crate::stack::ConnId;
+use crate::stack::tcp::State;
 
 /// Sessions served in one turn.
 const TURN_SESSIONS: usize = 256;
@@ -24,17 +26,37 @@ impl Engine {
         }
         session.readable |= flags.intersects(EventFlags::IN | ended);
         session.writable |= flags.intersects(EventFlags::OUT | ended);
-        session.hung_up |= flags.contains(EventFlags::HUP);
+        if flags.contains(EventFlags::HUP) {
+            self.hang_up(key, flags.contains(EventFlags::ERR));
+        }
         self.sessions.enqueue(key);
+    }
+
+    /// Both directions of a session's socket have ended: the program is gone, or it has called
+    /// `shutdown(SHUT_RDWR)`. `unread`: it has closed with bytes unread, which the kernel shows.
+    fn hang_up(&mut self, key: Key, unread: bool) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.reset_at_end |= unread;
+        let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
+        let lives = status.filter(|s| s.state != State::Closed && session.phase == Phase::Open);
+        match lives {
+            Some(status) if !unread && self.socket_diag.peer_is_held(&session.fd) == Some(true) => {
+                session.unread_at_shut.get_or_insert(status.readable);
+                session.program_read_closed = true;
+            }
+            _ => session.hung_up = true,
+        }
     }
 
     /// A session's timer has come.
     pub(in crate::engine) fn session_due(&mut self, now: Instant, key: Key) {
         match self.sessions.get(key).map(|s| s.phase) {
-            Some(Phase::Greeting) => drop(self.sessions.remove(key)),
+            Some(Phase::Greeting | Phase::Refused { .. }) => drop(self.sessions.remove(key)),
             Some(Phase::PairBusy { .. }) => self.read_request(now, key),
             Some(Phase::WaitingForRoom { .. }) => self.retry_delivery(now, key),
-            Some(Phase::Resetting { .. }) => self.sessions.enqueue(key),
+            Some(Phase::Connecting { .. } | Phase::Leaving { .. } | Phase::Resetting { .. }) => {
+                self.sessions.enqueue(key);
+            }
             _ => {}
         }
     }
@@ -54,6 +76,7 @@ impl Engine {
                 }
                 (Phase::PairBusy { .. }, _) => {}
                 (Phase::Connecting { length }, _) => self.check_handshake(now, key, length),
+                (Phase::Refused { length }, _) => self.refuse_connect(now, key, length),
                 (Phase::Admitting { left }, _) => self.admit(key, left),
                 (Phase::WaitingForRoom { .. }, _) => self.check_waiting(now, key),
                 (Phase::Deferred { called: false }, _) => self.open_deferred(now, key),
@@ -68,6 +91,7 @@ impl Engine {
         match relay::turn(now, session, self.stack.tcp_mut(), conn) {
             Turn::Wait => {}
             Turn::More => self.sessions.enqueue(key),
+            Turn::AfterSending => self.sessions.after_sending(key),
             Turn::Until(at) => self.timers.set(at, Due::Session(key)),
             Turn::Release => self.end_session(now, key, false),
             Turn::Abort => self.end_session(now, key, true),
@@ -75,6 +99,8 @@ impl Engine {
                 tracing::debug!(tuple = ?session.tuple, %error, "connection failed");
                 let errno = errno::of_stream(error, session.peer_ended);
                 self.end_reasons.remember(session.tuple, errno::to_byte(errno));
+                // A program that waits for room to write waits no longer.
+                unix::take_no_more(&session.fd, &mut self.scratch);
                 self.sessions.enqueue(key);
             }
         }

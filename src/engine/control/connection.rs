@@ -10,6 +10,22 @@ use crate::protocol::request::PACKET_MAX;
 use rustix::io::Errno;
 
 impl Engine {
+    /// Resets a connection, for its owner.
+    pub(super) fn abort_connection(
+        &mut self,
+        now: Instant,
+        cred: PeerCred,
+        tuple: &FourTuple,
+    ) -> Result<(), Errno> {
+        let key = self.sessions.of_tuple(tuple).ok_or(Errno::NOTCONN)?;
+        let session = self.sessions.get(key).ok_or(Errno::NOTCONN)?;
+        if !session.is_owned_by(cred.uid) {
+            return Err(Errno::PERM);
+        }
+        self.end_session(now, key, true);
+        Ok(())
+    }
+
     pub(super) fn set_option(
         &mut self,
         now: Instant,
@@ -19,8 +35,7 @@ impl Engine {
     ) -> Result<(), Errno> {
         let key = self.sessions.of_tuple(tuple).ok_or(Errno::NOTCONN)?;
         let session = self.sessions.get_mut(key).ok_or(Errno::NOTCONN)?;
-        let owner = session.owner.uid;
-        if cred.uid != 0 && cred.uid != owner && !(session.incoming && owner == 0) {
+        if !session.is_owned_by(cred.uid) {
             return Err(Errno::PERM);
         }
         if option.kind == OptionKind::LingerZero {

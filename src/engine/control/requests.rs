@@ -126,6 +126,11 @@ impl Engine {
             Request::EndReason(tuple) => {
                 Reply::Errno(self.end_reasons.get(&tuple).unwrap_or(0)).encode()
             }
+            Request::Abort(tuple) => errno(self.abort_connection(now, cred, &tuple)),
+            Request::ListenerShut(name) if name.net == self.net.id() => {
+                self.reset_queue_of(now, name);
+                errno(Ok(()))
+            }
             Request::SetOption(tuple, option) => errno(self.set_option(now, cred, &tuple, option)),
             Request::GetOption(tuple, kind) => value(self.get_option(now, &tuple, kind)),
             Request::Info(tuple) => info(self.info_of(now, &tuple).ok_or(Errno::NOTCONN)),

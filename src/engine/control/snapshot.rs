@@ -288,7 +288,9 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Admitting { .. } => "admitting",
         Phase::WaitingForRoom { .. } => "waiting-for-room",
         Phase::Deferred { .. } => "deferred",
+        Phase::Refused { .. } => "refused",
         Phase::Open => "open",
+        Phase::Leaving { .. } => "leaving",
         Phase::Failed => "failed",
         Phase::Resetting { .. } => "resetting",
     }

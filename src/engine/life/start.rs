@@ -15,6 +15,7 @@ use super::super::state::reason_table::ReasonTable;
 use super::super::state::session::Sessions;
 use super::super::state::steps::Steps;
 use super::super::system::poller::{Poller, now};
+use super::super::system::socket_diag::SocketDiag;
 use super::super::system::timers::Timers;
 use crate::base::frame::{Medium, Offload};
 use crate::base::rng::Secret;
@@ -68,6 +69,7 @@ impl Engine {
             lifetime,
             secret,
             poller,
+            socket_diag: SocketDiag::new(),
             timers: Timers::default(),
             doors,
             steps: None,

@@ -120,6 +120,11 @@ impl Listeners {
         self.map.get(&(local, dual)).map_or_else(Vec::new, |places| places.in_turn(start))
     }
 
+    /// Whether a program is known to have listened there.
+    pub fn is_known(&self, local: SocketAddr, dual: bool) -> bool {
+        self.map.contains_key(&(local, dual))
+    }
+
     /// Whether an address still has a listener: a program that closes one tells no-one. Connects
     /// nothing: `connect` on a connected unix socket gives `EISCONN` if the name has a listener,
     /// `ECONNREFUSED` if not.

@@ -33,6 +33,7 @@ pub mod session;
 pub mod steps;
 
 use super::system::poller::Poller;
+use super::system::socket_diag::SocketDiag;
 use super::system::timers::Timers;
 use crate::base::rng::Secret;
 use crate::stack::Stack;
@@ -45,6 +46,7 @@ pub struct Engine {
     /// What an outsider must not guess.
     pub(super) secret: Secret,
     pub(super) poller: Poller,
+    pub(super) socket_diag: SocketDiag,
     pub(super) timers: Timers,
     pub(super) doors: doors::Doors,
     pub(super) steps: Option<steps::Steps>,

@@ -43,10 +43,22 @@ pub enum Phase {
         /// That comes as a request; else (written past us, as by sendfile(2)) it is the data alone.
         called: bool,
     },
+    /// Outgoing: it has failed, and is closed with its request unread as soon as all `length` bytes
+    /// of that have come. (A program that is still writing would take the engine to have died.)
+    Refused {
+        /// Bytes.
+        length: u32,
+    },
     /// Bytes flow.
     Open,
     /// The connection has failed: what it had received goes to the program, then the end.
     Failed,
+    /// The program is gone and has read everything. What it wrote is being sent; if something
+    /// arrives meanwhile the peer is to be reset after that.
+    Leaving {
+        /// The connection is left to the stack then, whatever has been sent.
+        until: Instant,
+    },
     /// The program is gone and the peer is to be reset (unread bytes, `SO_LINGER` 0) as soon as
     /// what the program wrote has arrived, or at the latest at `until`.
     Resetting {
@@ -84,8 +96,13 @@ pub struct Session {
     pub takes_urgent: bool,
     /// The poller has reported an end: the program has closed, or will write no more.
     pub ending: bool,
-    /// The poller has reported that the program closed both directions.
+    /// The program is gone: all its descriptors of the socket are closed.
     pub hung_up: bool,
+    /// The program has shut down both directions, and lives on: so many bytes had arrived then that
+    /// it has not taken.
+    pub unread_at_shut: Option<usize>,
+    /// When a program was seen to be gone whose handshake goes on for a moment.
+    pub gave_up_at: Option<Instant>,
     /// All that the program wrote has been taken, and no more will come.
     pub program_ended: bool,
     /// The program takes no more bytes (it closed, or `SHUT_RD`).
@@ -118,6 +135,8 @@ impl Session {
             takes_urgent: true,
             ending: false,
             hung_up: false,
+            unread_at_shut: None,
+            gave_up_at: None,
             program_ended: false,
             program_read_closed: false,
             peer_ended: false,
@@ -129,6 +148,12 @@ impl Session {
 }
 
 impl Session {
+    /// Whether a user's programs may change it: its owner and root; every user if a root server has
+    /// accepted it, whose workers have dropped their privileges.
+    pub fn is_owned_by(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.owner.uid || (self.incoming && self.owner.uid == 0)
+    }
+
     /// `SO_RCVBUF` (as Linux shows it, twice what it holds): no more than that shall lie between us
     /// and the program either.
     pub fn bound_socket(&mut self, bytes: u32) {
@@ -155,6 +180,8 @@ pub struct Sessions {
     by_conn: Vec<Option<(ConnId, Key)>>,
     /// Sessions that have something to do, each once.
     ready: VecDeque<Key>,
+    /// Sessions that look at their connection again after this turn's frames have been sent.
+    after_sending: Vec<Key>,
     /// How many wait for room at their listeners.
     waiting_for_room: usize,
 }
@@ -167,6 +194,7 @@ impl Sessions {
             by_tuple: HashMap::new(),
             by_conn: Vec::new(),
             ready: VecDeque::new(),
+            after_sending: Vec::new(),
             waiting_for_room: 0,
         }
     }
@@ -205,6 +233,16 @@ impl Sessions {
         }
         Some(key)
     }
+    /// One is to be served again after this turn's frames have been sent.
+    pub fn after_sending(&mut self, key: Key) {
+        self.after_sending.push(key);
+    }
+    /// This turn's frames have been sent.
+    pub fn frames_are_sent(&mut self) {
+        let mut keys = std::mem::take(&mut self.after_sending);
+        keys.drain(..).for_each(|key| self.enqueue(key));
+        self.after_sending = keys;
+    }
     /// How many wait for room at their listeners.
     pub fn waiting_for_room(&self) -> usize {
         self.waiting_for_room
@@ -231,6 +269,19 @@ impl Sessions {
         }
         self.by_conn[slot] = Some((conn, key));
     }
+    /// Parts a session from its connection.
+    pub fn take_conn(&mut self, key: Key) -> Option<ConnId> {
+        self.take_conn_index(key);
+        self.slab.get_mut(key)?.conn.take()
+    }
+    fn take_conn_index(&mut self, key: Key) {
+        let conn = self.slab.get(key).and_then(|session| session.conn);
+        if let Some(entry) = conn.and_then(|c| self.by_conn.get_mut(c.slot as usize)) {
+            if entry.is_some_and(|(_, k)| k == key) {
+                *entry = None;
+            }
+        }
+    }
     /// By handle.
     pub fn get(&self, key: Key) -> Option<&Session> {
         self.slab.get(key)
@@ -252,15 +303,11 @@ impl Sessions {
     }
     /// Takes one out.
     pub fn remove(&mut self, key: Key) -> Option<Session> {
+        self.take_conn_index(key);
         let session = self.slab.remove(key)?;
         self.waiting_for_room -= usize::from(waits(session.phase));
         if self.by_tuple.get(&session.tuple) == Some(&key) {
             self.by_tuple.remove(&session.tuple);
-        }
-        if let Some(entry) = session.conn.and_then(|c| self.by_conn.get_mut(c.slot as usize)) {
-            if entry.is_some_and(|(_, k)| k == key) {
-                *entry = None;
-            }
         }
         Some(session)
     }

@@ -7,9 +7,11 @@
 //! | `timers` | the engine's own deadlines |
 //! | `poller` | epoll, what its events are about, and the clock |
 //! | `unix` | unix sockets with names of the net |
+//! | `socket_diag` | what the kernel knows of a unix socket and the socket does not show |
 //! | `brief_file` | the file by which programs find the net |
 pub mod brief_file;
 pub mod poller;
 pub mod slab;
+pub mod socket_diag;
 pub mod timers;
 pub mod unix;

@@ -198,6 +198,21 @@ pub fn end_of_stream(fd: &OwnedFd) {
     let _ = net::shutdown(fd, net::Shutdown::Write);
 }
 
+/// Takes no more bytes: what the other end writes from now on is a broken pipe, and if it waits for
+/// room it waits no longer. What it has written is thrown away, but for a byte, which shows it an
+/// error when this socket is closed.
+pub fn take_no_more(fd: &OwnedFd, scratch: &mut [u8]) {
+    let _ = net::shutdown(fd, net::Shutdown::Read);
+    loop {
+        let rest = waiting(fd).saturating_sub(1) as usize;
+        let part = scratch.len().min(rest);
+        match read(fd, &mut scratch[..part]) {
+            Ok(1..) | Err(Errno::INTR) => {}
+            Ok(0) | Err(_) => return,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
