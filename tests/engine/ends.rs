@@ -221,15 +221,15 @@ fn when_both_have_closed_nothing_stays() {
     rustix::net::shutdown(&fd, Shutdown::Write).unwrap();
     // The program still holds its descriptor.
     rig.peer.until("both have ended", |_| ready(&fd, PollFlags::HUP));
-    // Until our FIN is acknowledged the connection is there, as on Linux.
+    // Until our FIN is acknowledged the connection is there, as on Linux; then what is remembered.
     let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
-    let Reply::Info(info) = rig.ask(&Request::Info(tuple)) else { panic!("no info") };
-    assert_eq!(info[0], 9, "LAST-ACK");
     let control = rig.control();
     rig.peer.until("no session", |_| {
         rustix::net::send(&control, &Request::Info(tuple).encode(), SendFlags::NOSIGNAL).unwrap();
-        // What is remembered of a connection that has ended.
         matches!(reply(&control), Reply::Info(info) if info[0] == 7)
     });
-    assert_eq!(rig.snapshot().counters["engine_sessions"], 0);
+    let end = std::time::Instant::now() + LIMIT;
+    while rig.snapshot().counters["engine_sessions"] != 0 {
+        assert!(std::time::Instant::now() < end, "the session stays");
+    }
 }

@@ -32,5 +32,15 @@ impl Engine {
             tcp.abort(now, conn);
         }
         tcp.release(now, conn);
+        if !session.incoming && tcp.status(conn).is_some_and(|s| s.state != State::Closed) {
+            let (net, tuple) = (self.net.id(), session.tuple);
+            self.reserved_pairs.reserve(now, net, conn, tuple, &mut self.timers);
+        }
+    }
+
+    /// Descriptors have run out: closes sockets that the engine can do without. False: it has none.
+    pub(in crate::engine) fn make_room_for_descriptors(&mut self) -> bool {
+        let pairs = self.reserved_pairs.make_room();
+        self.peer_sockets.make_room() || pairs
     }
 }

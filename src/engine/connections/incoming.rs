@@ -41,7 +41,12 @@ impl Engine {
     /// The stack has accepted a connection.
     pub(in crate::engine) fn adopt(&mut self, now: Instant, conn: ConnId, tuple: FourTuple) {
         let role = Role::Wire { local: tuple.remote, remote: tuple.local };
-        let fd = match unix::bound(SocketType::STREAM, self.net.id(), role) {
+        let net = self.net.id();
+        let mut bound = unix::bound(SocketType::STREAM, net, role);
+        if matches!(bound, Err(Errno::MFILE | Errno::NFILE)) && self.make_room_for_descriptors() {
+            bound = unix::bound(SocketType::STREAM, net, role);
+        }
+        let fd = match bound {
             Ok(fd) => fd,
             Err(error) => {
                 tracing::warn!(?tuple, %error, "no socket for an incoming connection");
@@ -99,10 +104,9 @@ impl Engine {
                 let local = session.tuple.local;
                 self.sessions.wait_for_room(key, tries.saturating_add(1), since);
                 let pause = RETRY_FIRST * (1 << tries.min(7));
-                let again = now + pause.min(RETRY_LONGEST);
-                // No other connection is let in before that.
-                self.stack.tcp_mut().accept_queue_is_full(local, again);
-                self.timers.set(again, Due::Session(key));
+                self.timers.set(now + pause.min(RETRY_LONGEST), Due::Session(key));
+                // As long as one waits no other is let in.
+                self.stack.tcp_mut().accept_queue_is_full(local, now + 2 * RETRY_LONGEST);
             }
             Delivery::Queued => self.queued(now, key),
             Delivery::Full | Delivery::NoListener => self.end_session(now, key, true),
@@ -110,7 +114,14 @@ impl Engine {
     }
 
     fn queued(&mut self, now: Instant, key: Key) {
+        let waited = self.sessions.waiting_for_room();
         self.sessions.open(key);
+        let Some(session) = self.sessions.get(key) else { return };
+        let local = session.tuple.local;
+        if self.sessions.waiting_for_room() < waited && !self.sessions.has_waiting_at(local) {
+            // It was the last one that waited: others are let in again.
+            self.stack.tcp_mut().accept_queue_is_full(local, now);
+        }
         let Some(session) = self.sessions.get_mut(key) else { return };
         let owner = unix::peer_cred(&session.fd);
         let admitted = owner.is_ok_and(|o| self.net.may_join(o.uid));

@@ -56,6 +56,7 @@ impl Engine {
                 Ok(fd) => self.greet(now, fd),
                 Err(Errno::AGAIN) => return,
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::MFILE | Errno::NFILE) if self.make_room_for_descriptors() => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept at the gateway");
                     return self.doors.pause(now, &self.poller, &mut self.timers);

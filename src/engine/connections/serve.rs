@@ -9,7 +9,6 @@ use super::relay::{self, Turn};
 use crate::base::Instant;
 use crate::protocol::errno;
 use crate::stack::ConnId;
-use crate::stack::tcp::State;
 
 /// Sessions served in one turn.
 const TURN_SESSIONS: usize = 256;
@@ -37,14 +36,14 @@ impl Engine {
     fn hang_up(&mut self, key: Key, unread: bool) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.reset_at_end |= unread;
-        let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
-        let lives = status.filter(|s| s.state != State::Closed && session.phase == Phase::Open);
-        match lives {
-            Some(status) if !unread && self.socket_diag.peer_is_held(&session.fd) == Some(true) => {
-                session.unread_at_shut.get_or_insert(status.readable);
-                session.program_read_closed = true;
-            }
-            _ => session.hung_up = true,
+        let asks = matches!(session.phase, Phase::Open | Phase::Failed) && !unread;
+        if asks && self.socket_diag.peer_is_held(&session.fd) == Some(true) {
+            let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
+            let readable = status.map_or(0, |status| status.readable);
+            session.unread_at_shut.get_or_insert(readable);
+            session.program_read_closed = true;
+        } else {
+            session.hung_up = true;
         }
     }
 

@@ -32,6 +32,7 @@ impl Engine {
                 Ok(fd) => self.admit_caller(now, fd),
                 Err(Errno::AGAIN) => return,
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::MFILE | Errno::NFILE) if self.make_room_for_descriptors() => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept on the control channel");
                     return self.doors.pause(now, &self.poller, &mut self.timers);

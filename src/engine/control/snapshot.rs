@@ -259,6 +259,7 @@ fn counters(engine: &Engine) -> BTreeMap<String, u64> {
         ("engine_sessions", engine.sessions.len() as u64),
         ("engine_turns", engine.lifetime.turns()),
         ("engine_datagrams_dropped", engine.peer_sockets.dropped()),
+        ("engine_datagram_lists_read", engine.datagram_sockets.count()),
     ];
     engine.stack.counters().into_iter().chain(own).map(|(n, v)| (n.to_string(), v)).collect()
 }

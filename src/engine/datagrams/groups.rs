@@ -2,13 +2,12 @@
 //! socket of a port. A socket that is bound to a port receives the datagrams of a group that it or
 //! any other socket of the net has joined, as on Linux by default (`IP_MULTICAST_ALL`).
 use super::super::state::Engine;
-use super::super::state::listeners::candidates;
 use super::super::state::memberships::Member;
 use super::super::system::unix;
 use crate::base::{Instant, NetError};
 use crate::host::unix_diag;
 use crate::protocol::errno;
-use crate::protocol::name::{Role, Slot, Transport};
+use crate::protocol::name::{Role, Transport};
 use crate::protocol::request::Membership;
 use crate::stack::{IfIndex, UdpDatagram};
 use rustix::io::Errno;
@@ -71,22 +70,23 @@ impl Engine {
     /// A datagram for a group or a broadcast address: to every socket that is bound to its port.
     pub(super) fn deliver_to_all(&mut self, now: Instant, datagram: &UdpDatagram) {
         let transport = Transport::Udp;
+        self.datagram_sockets.refresh(self.net.id());
+        let local = datagram.tuple.local;
+        let sockets: Vec<Role> = self.datagram_sockets.at(transport, local).collect();
+        if sockets.is_empty() {
+            return;
+        }
         let Ok(key) = self.peer_socket(now, transport, datagram.tuple) else {
             return self.peer_sockets.count_dropped(1);
         };
         let net = self.net.id();
         let Some((fd, meta)) = self.peer_sockets.sender(now, key, datagram) else { return };
-        let slots = (0..Slot::SHARED).map(Slot::Shared);
-        let slots = std::iter::once(Slot::Exclusive).chain(slots);
         let mut full = 0;
-        for (local, dual) in candidates(datagram.tuple.local) {
-            for slot in slots.clone() {
-                let role = Role::Datagram { transport, local, dual, slot };
-                // No socket has that name, or it is connected elsewhere: no matter.
-                let sent = unix::send_with_meta(fd, &datagram.payload, net, role, meta);
-                if matches!(sent, Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM)) {
-                    full += 1;
-                }
+        for role in sockets {
+            // The socket may have gone, or be connected elsewhere: no matter.
+            let sent = unix::send_with_meta(fd, &datagram.payload, net, role, meta);
+            if matches!(sent, Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM)) {
+                full += 1;
             }
         }
         self.peer_sockets.count_dropped(full);

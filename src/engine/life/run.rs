@@ -108,6 +108,11 @@ impl Engine {
             Due::Caller(key) => self.callers.check_idle(time, key, &mut self.timers),
             Due::Accept => self.doors.resume(time, &self.poller, &mut self.timers),
             Due::Groups => self.check_members(time),
+            Due::Pairs => {
+                let tcp = self.stack.tcp();
+                let state = |conn| tcp.status(conn).map(|status| status.state);
+                self.reserved_pairs.check(time, self.net.id(), state, &mut self.timers);
+            }
             Due::Datagrams => self.retry_datagrams(time),
             Due::Listeners => {
                 self.listeners.check_is_due();

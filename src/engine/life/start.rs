@@ -4,6 +4,7 @@ use super::super::error::{EngineError, system};
 use super::super::state::Engine;
 use super::super::state::callers::Callers;
 use super::super::state::datagram_errors::DatagramErrors;
+use super::super::state::datagram_sockets::DatagramSockets;
 use super::super::state::doors::Doors;
 use super::super::state::lifetime::{Lifetime, Stop};
 use super::super::state::listeners::Listeners;
@@ -12,6 +13,7 @@ use super::super::state::net_state::NetState;
 use super::super::state::peer_sockets::PeerSockets;
 use super::super::state::port::{Port, Ports};
 use super::super::state::reason_table::ReasonTable;
+use super::super::state::reserved_pairs::ReservedPairs;
 use super::super::state::session::Sessions;
 use super::super::state::steps::Steps;
 use super::super::system::poller::{Poller, now};
@@ -77,9 +79,11 @@ impl Engine {
             ports: Ports::new(ports),
             sessions: Sessions::new(),
             end_reasons: ReasonTable::default(),
+            reserved_pairs: ReservedPairs::new(descriptors()),
             listeners: Listeners::new(),
             callers: Callers::new(),
-            peer_sockets: PeerSockets::new(),
+            datagram_sockets: DatagramSockets::new(),
+            peer_sockets: PeerSockets::new(descriptors()),
             memberships: Memberships::default(),
             datagram_errors: DatagramErrors::default(),
             scratch: vec![0; limits::IP_PACKET_MAX + 1 + UdpSendHeader::MAX],
@@ -244,6 +248,12 @@ fn add_linkless(now: Instant, stack: &mut Stack, addresses: &[Cidr]) {
 fn random_mac(secret: &Secret, number: usize) -> MacAddr {
     let hash = secret.hash(&("mac", number)).to_ne_bytes();
     MacAddr([hash[0] & 0xfc | 0x02, hash[1], hash[2], hash[3], hash[4], hash[5]])
+}
+
+/// How many descriptors this process may have.
+fn descriptors() -> usize {
+    let most = getrlimit(Resource::Nofile).current;
+    most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 fn raise_file_limit() {

@@ -9,10 +9,12 @@
 //! |---|---|
 //! | `session` | the connections between programs and the wire, and which of them have work |
 //! | `reason_table` | why connections ended, and pending errors of datagram sockets |
+//! | `reserved_pairs` | the names of pairs that TCP still needs and programs have left |
 //! | `listeners` | which addresses programs listen at |
 //! | `doors` | the sockets where programs come in, and when they are not looked at |
 //! | `callers` | the connections of the control channel |
 //! | `peer_sockets` | the datagram sockets that stand for remote hosts, and datagrams that wait |
+//! | `datagram_sockets` | which datagram sockets programs have |
 //! | `datagram_errors` | what datagram sockets are to be told, and the errors that wait for them |
 //! | `memberships` | which sockets are members of which groups |
 //! | `port` | the links |
@@ -21,6 +23,7 @@
 //! | `steps` | the driver of an engine that is taken step by step |
 pub mod callers;
 pub mod datagram_errors;
+pub mod datagram_sockets;
 pub mod doors;
 pub mod lifetime;
 pub mod listeners;
@@ -29,6 +32,7 @@ pub mod net_state;
 pub mod peer_sockets;
 pub mod port;
 pub mod reason_table;
+pub mod reserved_pairs;
 pub mod session;
 pub mod steps;
 
@@ -55,8 +59,10 @@ pub struct Engine {
     pub(super) sessions: session::Sessions,
     /// How connections ended, by their ends as their programs name them.
     pub(super) end_reasons: reason_table::ReasonTable,
+    pub(super) reserved_pairs: reserved_pairs::ReservedPairs,
     pub(super) listeners: listeners::Listeners,
     pub(super) callers: callers::Callers,
+    pub(super) datagram_sockets: datagram_sockets::DatagramSockets,
     pub(super) peer_sockets: peer_sockets::PeerSockets,
     pub(super) memberships: memberships::Memberships,
     pub(super) datagram_errors: datagram_errors::DatagramErrors,

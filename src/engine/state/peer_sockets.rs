@@ -17,7 +17,7 @@ use super::super::system::poller::{EventFlags, Poller, Token};
 use super::super::system::slab::{Key, Slab};
 use super::super::system::timers::{Due, Timers};
 use super::super::system::unix::{self, Received};
-use super::listeners::candidates;
+use super::datagram_sockets::DatagramSockets;
 use crate::base::addr::SocketAddr;
 use crate::base::time::Duration;
 use crate::base::{FourTuple, Instant};
@@ -31,8 +31,10 @@ use rustix::net::{self, SocketType};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 
-/// Peer sockets at once.
+/// Peer sockets at once; fewer where descriptors are few ([`PeerSockets::new`]).
 const PEER_SOCKETS_MAX: usize = 2_048;
+/// Peer sockets that are closed at once when descriptors have run out.
+const MAKE_ROOM: usize = 16;
 /// Bytes that a peer socket may have sent to programs that have not read them.
 const SEND_BUFFER: usize = 1 << 20;
 /// Datagrams that wait for room at their receivers, in all.
@@ -49,6 +51,8 @@ struct PeerSocket {
     transport: Transport,
     tuple: FourTuple,
     last: Instant,
+    /// A program has sent to it.
+    answered: bool,
     /// The program's socket that sent or took a datagram last: tried first.
     program: Option<Role>,
     /// The socket is connected to `program` in the kernel.
@@ -63,7 +67,7 @@ impl PeerSocket {
     /// A program's socket has sent to it: it is asked first from now on, and joined if that shuts
     /// no other socket out.
     fn heard(&mut self, now: Instant, net: NetId, from: Role) {
-        self.last = now;
+        (self.last, self.answered) = (now, true);
         if self.program != Some(from) || !self.joined {
             self.program = Some(from);
             let alone = matches!(from, Role::Datagram { slot: Slot::Exclusive, .. });
@@ -107,30 +111,33 @@ impl PeerSocket {
     /// connected to this host or sent last, then by specific address, wildcard, `::` that takes
     /// IPv4 too. Of a group (`SO_REUSEPORT`) the member that a hash of both ends selects, as on
     /// Linux.
-    fn offer(&mut self, net: NetId, datagram: &UdpDatagram) -> Delivery {
+    fn offer(&mut self, net: NetId, datagram: &UdpDatagram, sockets: &DatagramSockets) -> Delivery {
         self.prepare_meta(datagram);
-        let seed = crate::protocol::name::spread(&self.tuple.local, &self.tuple.remote);
-        let slots = std::iter::once(Slot::Exclusive).chain(Slot::group(seed));
-        let places = candidates(self.tuple.local);
-        let transport = self.transport;
-        let all = places.flat_map(|(local, dual)| {
-            slots.clone().map(move |slot| Role::Datagram { transport, local, dual, slot })
-        });
-        let meta = self.meta.as_ref().map(|(_, file)| file.raw());
-        // Several that were joined are for the socket alone that asked for it.
-        let others = all.filter(|_| datagram.segment == 0);
-        for role in self.program.into_iter().chain(others) {
-            match unix::send_with_meta(&self.fd, &datagram.payload, net, role, meta) {
-                Ok(_) => {
-                    self.program = Some(role);
-                    return Delivery::Done;
-                }
-                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => return Delivery::Full,
-                // No socket has that name, or it is connected to another host.
-                Err(_) => {}
-            }
+        if let Some(outcome) = self.program.and_then(|role| self.send(net, datagram, role)) {
+            return outcome;
         }
-        Delivery::NoSocket
+        if datagram.segment != 0 {
+            // Several that were joined are for the socket alone that asked for it.
+            return Delivery::NoSocket;
+        }
+        let seed = crate::protocol::name::spread(&self.tuple.local, &self.tuple.remote);
+        let others = sockets.in_turn(self.transport, self.tuple.local, seed);
+        let mut outcomes = others.into_iter().filter_map(|role| self.send(net, datagram, role));
+        outcomes.next().unwrap_or(Delivery::NoSocket)
+    }
+
+    /// Sends to one of the program's sockets. `None`: no socket has that name, or it is connected to
+    /// another host.
+    fn send(&mut self, net: NetId, datagram: &UdpDatagram, role: Role) -> Option<Delivery> {
+        let meta = self.meta.as_ref().map(|(_, file)| file.raw());
+        match unix::send_with_meta(&self.fd, &datagram.payload, net, role, meta) {
+            Ok(_) => {
+                self.program = Some(role);
+                Some(Delivery::Done)
+            }
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => Some(Delivery::Full),
+            Err(_) => None,
+        }
     }
 }
 
@@ -158,6 +165,9 @@ pub struct Making<'a> {
 pub struct PeerSockets {
     slab: Slab<PeerSocket>,
     by_pair: HashMap<(Transport, FourTuple), Key>,
+    /// How many there are for each port of programs.
+    of_port: HashMap<(Transport, u16), usize>,
+    most: usize,
     waiting: VecDeque<(Key, UdpDatagram)>,
     retry: Duration,
     progress: Instant,
@@ -165,11 +175,14 @@ pub struct PeerSockets {
 }
 
 impl PeerSockets {
-    /// None yet.
-    pub fn new() -> PeerSockets {
+    /// None yet. They take at most a quarter of this many descriptors, and those for one port half
+    /// of that: a flood from random sources must leave descriptors for everything else.
+    pub fn new(descriptors: usize) -> PeerSockets {
         PeerSockets {
             slab: Slab::new(),
             by_pair: HashMap::new(),
+            of_port: HashMap::new(),
+            most: (descriptors / 4).clamp(2, PEER_SOCKETS_MAX),
             waiting: VecDeque::new(),
             retry: RETRY_FIRST,
             progress: Instant::ZERO,
@@ -204,11 +217,12 @@ impl PeerSockets {
         tuple: FourTuple,
         making: &Making<'_>,
     ) -> Result<Key, Errno> {
-        if self.slab.len() >= PEER_SOCKETS_MAX {
-            let oldest = self.slab.iter().min_by_key(|(_, p)| p.last).map(|(key, _)| key);
-            if let Some(key) = oldest {
-                self.remove(key);
-            }
+        let port = (transport, tuple.local.port());
+        if self.of_port.get(&port).is_some_and(|number| *number >= self.most / 2) {
+            self.remove_oldest(|peer| (peer.transport, peer.tuple.local.port()) == port);
+        }
+        if self.slab.len() >= self.most {
+            self.remove_oldest(|_| true);
         }
         let role = Role::Proxy { transport, local: tuple.local, remote: tuple.remote };
         let fd = unix::bound(SocketType::DGRAM, making.net, role)?;
@@ -222,10 +236,20 @@ impl PeerSockets {
         {
             tracing::debug!(?tuple, "a peer socket's send buffer stays small");
         }
-        let (last, program, joined, waiting, meta) = (now, None, false, 0, None);
-        let peer = PeerSocket { fd, transport, tuple, last, program, joined, waiting, meta };
+        let peer = PeerSocket {
+            fd,
+            transport,
+            tuple,
+            last: now,
+            answered: false,
+            program: None,
+            joined: false,
+            waiting: 0,
+            meta: None,
+        };
         let key = self.slab.insert(peer);
         self.by_pair.insert((transport, tuple), key);
+        *self.of_port.entry(port).or_default() += 1;
         if let Some(peer) = self.slab.get(key) {
             if let Err(error) = making.poller.add(&peer.fd, Token::PeerSocket(key), EventFlags::IN)
             {
@@ -239,7 +263,29 @@ impl PeerSockets {
     pub fn remove(&mut self, key: Key) {
         if let Some(peer) = self.slab.remove(key) {
             self.by_pair.remove(&(peer.transport, peer.tuple));
+            let port = (peer.transport, peer.tuple.local.port());
+            if let Some(number) = self.of_port.get_mut(&port) {
+                *number -= 1;
+                if *number == 0 {
+                    self.of_port.remove(&port);
+                }
+            }
         }
+    }
+    /// Closes the one unused for longest, of those that no program has ever sent to if there are
+    /// such.
+    fn remove_oldest(&mut self, among: impl Fn(&PeerSocket) -> bool) {
+        let all = self.slab.iter().filter(|(_, peer)| among(peer));
+        let oldest = all.min_by_key(|(_, peer)| (peer.answered, peer.last)).map(|(key, _)| key);
+        if let Some(key) = oldest {
+            self.remove(key);
+        }
+    }
+    /// Closes some, since descriptors have run out. False: there are none.
+    pub fn make_room(&mut self) -> bool {
+        let some = self.slab.len() > 0;
+        (0..MAKE_ROOM).for_each(|_| self.remove_oldest(|_| true));
+        some
     }
     /// What one speaks, and its pair.
     pub fn pair(&self, key: Key) -> Option<(Transport, FourTuple)> {
@@ -303,13 +349,14 @@ impl PeerSockets {
         key: Key,
         net: NetId,
         datagram: UdpDatagram,
+        sockets: &DatagramSockets,
         timers: &mut Timers,
     ) -> Result<(), UdpDatagram> {
         let Some(peer) = self.slab.get_mut(key) else { return Err(datagram) };
         peer.last = now;
         // Order is kept: behind one that waits, others need not try.
         if peer.waiting == 0 {
-            match peer.offer(net, &datagram) {
+            match peer.offer(net, &datagram, sockets) {
                 Delivery::Done => return Ok(()),
                 Delivery::NoSocket => return Err(datagram),
                 Delivery::Full => {}
@@ -342,14 +389,22 @@ impl PeerSockets {
     }
 
     /// Time to offer again what waits.
-    pub fn retry(&mut self, now: Instant, net: NetId, timers: &mut Timers) {
+    pub fn retry(
+        &mut self,
+        now: Instant,
+        net: NetId,
+        sockets: &DatagramSockets,
+        timers: &mut Timers,
+    ) {
         let mut full = Vec::new();
         for _ in 0..self.waiting.len() {
             let Some((key, datagram)) = self.waiting.pop_front() else { break };
             let Some(peer) = self.slab.get_mut(key) else { continue };
             peer.waiting -= 1;
-            let outcome =
-                if full.contains(&key) { Delivery::Full } else { peer.offer(net, &datagram) };
+            let outcome = match full.contains(&key) {
+                true => Delivery::Full,
+                false => peer.offer(net, &datagram, sockets),
+            };
             match outcome {
                 Delivery::Full => {
                     full.push(key);
@@ -376,5 +431,40 @@ impl PeerSockets {
         }
         timers.set(now + self.retry, Due::Datagrams);
         self.retry = (self.retry * 2).min(RETRY_LONGEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Random sources, as many as there are: descriptors are left for everything else, and the host
+    /// that a program talks to keeps its socket.
+    #[test]
+    fn strangers_take_a_bounded_part_of_the_descriptors() {
+        let net = NetId(std::process::id() << 8 | 0xf3);
+        let poller = Poller::new().unwrap();
+        let making = Making { net, credentials: false, poller: &poller };
+        let mut peers = PeerSockets::new(80);
+        let end = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        let mut make = |peers: &mut PeerSockets, time, local, remote| {
+            let tuple = FourTuple { local: end(local), remote: end(remote) };
+            peers.make(Instant::from_millis(time), Transport::Udp, tuple, &making).unwrap()
+        };
+        let friend = make(&mut peers, 1, 53, 1);
+        let role = Role::Proxy { transport: Transport::Udp, local: end(1), remote: end(1) };
+        peers.heard(Instant::from_millis(1), friend, net, role);
+        for n in 2..200 {
+            make(&mut peers, u64::from(n), 53, n);
+            assert!(peers.slab.len() <= 10, "half of a quarter for one port");
+        }
+        for n in 2..200 {
+            make(&mut peers, u64::from(n), 1_000 + n, n);
+            assert!(peers.slab.len() <= 20, "a quarter in all");
+        }
+        assert!(peers.pair(friend).is_some());
+        assert_eq!(peers.by_pair.len(), peers.slab.len());
+        assert_eq!(peers.of_port.values().sum::<usize>(), peers.slab.len());
+        assert!(peers.make_room() && peers.make_room() && !peers.make_room());
     }
 }

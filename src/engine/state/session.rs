@@ -2,6 +2,7 @@
 //! the other the unix socket to the program.
 use super::super::system::slab::{Key, Slab};
 use super::super::system::unix;
+use crate::base::addr::SocketAddr;
 use crate::base::{FourTuple, Instant};
 use crate::host::unix::PeerCred;
 use crate::stack::ConnId;
@@ -246,6 +247,11 @@ impl Sessions {
     /// How many wait for room at their listeners.
     pub fn waiting_for_room(&self) -> usize {
         self.waiting_for_room
+    }
+    /// Whether one waits for room at the listener of `local`.
+    pub fn has_waiting_at(&self, local: SocketAddr) -> bool {
+        self.waiting_for_room > 0
+            && self.slab.iter().any(|(_, s)| s.tuple.local == local && waits(s.phase))
     }
     /// The listener of an incoming one had no room: how often that has been so.
     pub fn wait_for_room(&mut self, key: Key, tries: u32, since: Instant) {

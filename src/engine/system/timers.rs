@@ -19,6 +19,8 @@ pub enum Due {
     Datagrams,
     /// Read the kernel's list of listeners again.
     Listeners,
+    /// Give back pairs that are not in use any more.
+    Pairs,
     /// Ask the kernel whether sockets that joined groups are still there.
     Groups,
 }
