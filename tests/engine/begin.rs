@@ -182,8 +182,8 @@ fn another_engine_finds_the_listeners_of_the_first() {
     rig.peer.until("again", |_| ready(&fd, PollFlags::IN));
 }
 
-/// A pair that TCP still needs is taken in the kernel's table of names, so that a program that draws
-/// a port finds out without asking. In TIME-WAIT it comes free after a second (RFC 6191).
+/// A pair that TCP still needs is taken in the kernel's table of names, so that a program that
+/// draws a port finds out without asking. In TIME-WAIT it comes free after a second (RFC 6191).
 #[test]
 fn a_pair_that_rests_is_taken_until_it_may_be_used_again() {
     let mut rig = Rig::new();

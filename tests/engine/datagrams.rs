@@ -149,8 +149,8 @@ fn a_program_may_queue_more_than_the_kernel_lets_strangers() {
     rig.peer.until("the answer", |_| ready(&second, PollFlags::IN));
 }
 
-/// A datagram to a closed port costs a look into a table: the kernel's list of sockets is read for a
-/// small share of the time, and no socket is made.
+/// A datagram to a closed port costs a look into a table: the kernel's list of sockets is read for
+/// a small share of the time, and no socket is made.
 #[test]
 fn a_flood_to_closed_ports_makes_no_sockets() {
     let mut rig = Rig::new();

@@ -100,7 +100,7 @@ impl Control {
         let (mut text, mut packet) = (String::new(), Vec::new());
         loop {
             match self.receive(&mut packet)? {
-                Some(Reply::Text(piece)) if piece.is_empty() => return Ok(text),
+                Some(Reply::Text("")) => return Ok(text),
                 Some(Reply::Text(piece)) => text.push_str(piece),
                 Some(Reply::Errno(errno)) if errno != 0 => {
                     return Err(Errno::from_raw_os_error(i32::from(errno)));

@@ -29,10 +29,12 @@ const SESSIONS_MAX: usize = crate::base::limits::TCP_CONNECTIONS;
 /// Longest request believed, bytes: a quarter of the largest send buffer that a program can ask
 /// for.
 const REQUEST_MAX: u32 = 64 << 20;
-/// How long a connect waits for its pair to come free, and how often that is looked at. A program
-/// that leaves the port to us does not choose it again, as Linux would (RFC 6191: TIME-WAIT may
-/// make room after a second).
-const PAIR_PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long a connect waits for its pair to come free, and how often that is looked at: of a pair
+/// in TIME-WAIT (RFC 6191: it may be used again after a second), and of any other, whose program
+/// may have closed it a moment ago. (A pair that is not free has a name, `state/reserved_pairs`:
+/// only a few connects come so far.)
+const TIME_WAIT_PATIENCE: Duration = Duration::from_millis(1_500);
+const PAIR_PATIENCE: Duration = Duration::from_millis(200);
 const PAIR_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a handshake within the host may take whose program has closed its socket already.
@@ -180,9 +182,12 @@ impl Engine {
     /// Whether the pair may still come free; it is tried again then.
     fn wait_for_pair(&mut self, now: Instant, key: Key) -> bool {
         let Some(session) = self.sessions.get_mut(key) else { return false };
+        let mut all = self.stack.tcp().connections();
+        let rests = all.any(|(_, pair, state)| pair == session.tuple && state == State::TimeWait);
+        let patience = if rests { TIME_WAIT_PATIENCE } else { PAIR_PATIENCE };
         let until = match session.phase {
             Phase::PairBusy { until } => until,
-            _ => now + PAIR_PATIENCE,
+            _ => now + patience,
         };
         session.phase = Phase::PairBusy { until };
         self.timers.set(now + PAIR_PAUSE, Due::Session(key));

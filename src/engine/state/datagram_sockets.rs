@@ -76,8 +76,8 @@ impl DatagramSockets {
         self.at(transport, local).next().is_some()
     }
 
-    /// The sockets that a datagram to `local` may be for, in Linux's order: the specific address, the
-    /// wildcard, `::` that takes IPv4 too.
+    /// The sockets that a datagram to `local` may be for, in Linux's order: the specific address,
+    /// the wildcard, `::` that takes IPv4 too.
     pub fn at(&self, transport: Transport, local: SocketAddr) -> impl Iterator<Item = Role> {
         let all = self.by_port.get(&(transport, local.port())).map_or(&[][..], |all| all);
         candidates(local).flat_map(move |place| {

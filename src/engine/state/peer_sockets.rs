@@ -126,8 +126,8 @@ impl PeerSocket {
         outcomes.next().unwrap_or(Delivery::NoSocket)
     }
 
-    /// Sends to one of the program's sockets. `None`: no socket has that name, or it is connected to
-    /// another host.
+    /// Sends to one of the program's sockets. `None`: no socket has that name, or it is connected
+    /// to another host.
     fn send(&mut self, net: NetId, datagram: &UdpDatagram, role: Role) -> Option<Delivery> {
         let meta = self.meta.as_ref().map(|(_, file)| file.raw());
         match unix::send_with_meta(&self.fd, &datagram.payload, net, role, meta) {
@@ -447,7 +447,7 @@ mod tests {
         let making = Making { net, credentials: false, poller: &poller };
         let mut peers = PeerSockets::new(80);
         let end = |port| SocketAddr::from(([10, 0, 0, 1], port));
-        let mut make = |peers: &mut PeerSockets, time, local, remote| {
+        let make = |peers: &mut PeerSockets, time, local, remote| {
             let tuple = FourTuple { local: end(local), remote: end(remote) };
             peers.make(Instant::from_millis(time), Transport::Udp, tuple, &making).unwrap()
         };
