@@ -3,7 +3,7 @@ use super::super::state::Engine;
 use super::super::state::session::Phase;
 use super::super::system::slab::Key;
 use super::tcp_info;
-use crate::base::Instant;
+use crate::base::{FourTuple, Instant};
 use crate::stack::tcp::{State, TcpInfo};
 
 impl Engine {
@@ -23,19 +23,29 @@ impl Engine {
         let Some(session) = self.sessions.get(key) else { return };
         let tcp = self.stack.tcp_mut();
         // The program may still ask. What lives on (TIME-WAIT, say) is not its socket any more.
-        let held = !session.hung_up && !matches!(session.phase, Phase::WaitingForRoom { .. });
+        let held = (!session.hung_up || session.peer_ended)
+            && !matches!(session.phase, Phase::WaitingForRoom { .. });
         if let Some(info) = tcp.info(now, conn).filter(|_| held) {
             let info = TcpInfo { state: State::Closed as u8, ..info };
-            self.end_reasons.remember_info(session.tuple, tcp_info::to_linux(&info));
+            self.last_infos.remember_info(session.tuple, tcp_info::to_linux(&info));
         }
         if reset {
             tcp.abort(now, conn);
         }
         tcp.release(now, conn);
-        if !session.incoming && tcp.status(conn).is_some_and(|s| s.state != State::Closed) {
+        // (A pair in LAST-ACK comes free with the next ACK.)
+        let brief = [State::Closed, State::Closing, State::LastAck];
+        let state = tcp.status(conn).map(|status| status.state);
+        if !session.incoming && state.is_some_and(|state| !brief.contains(&state)) {
             let (net, tuple) = (self.net.id(), session.tuple);
             self.reserved_pairs.reserve(now, net, conn, tuple, &mut self.timers);
         }
+    }
+
+    /// A new connection has these ends: what is remembered of an earlier one is not true any more.
+    pub(super) fn forget_end(&mut self, tuple: &FourTuple) {
+        self.end_reasons.take(tuple);
+        self.last_infos.take(tuple);
     }
 
     /// Descriptors have run out: closes sockets that the engine can do without. False: it has none.

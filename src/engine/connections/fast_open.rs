@@ -43,7 +43,7 @@ impl Engine {
             Err(_) => return drop(self.sessions.remove(key)),
         };
         let (tuple, options) = (session.tuple, session.deferred.take().unwrap_or_default());
-        self.end_reasons.take(&tuple);
+        self.forget_end(&tuple);
         match self.stack.tcp_connect(now, tuple, *options) {
             Ok(conn) => {
                 self.stack.tcp_mut().preload(now, conn, &data[..len], false);

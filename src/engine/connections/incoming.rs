@@ -53,7 +53,7 @@ impl Engine {
                 return self.refuse(now, conn);
             }
         };
-        self.end_reasons.take(&tuple);
+        self.forget_end(&tuple);
         let start = self.secret.hash(&tuple);
         match try_deliver_to_listener(&mut self.listeners, self.net.id(), &fd, tuple, start) {
             Delivery::NoListener => {

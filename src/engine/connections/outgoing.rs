@@ -134,7 +134,7 @@ impl Engine {
             return self.defer_connect(key, request.length, tcp_options, linger_zero);
         }
         let (tuple, local) = (request.tuple, self.stack.is_local(request.tuple.remote.ip()));
-        self.end_reasons.take(&tuple);
+        self.forget_end(&tuple);
         if local {
             // Within the host the SYN is answered at once: no listener that has closed may do that.
             self.check_listener_of(tuple.remote);

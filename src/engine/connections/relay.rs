@@ -115,7 +115,6 @@ fn leave(
     if matches!(status.state, State::TimeWait | State::Closed) {
         return Turn::Release;
     }
-    let takes_nothing = tcp.info(now, conn).is_none_or(|info| takes_nothing(&info));
     // RFC 1122 4.2.2.13: a close with data unread is told to the peer by RST.
     if session.reset_at_end || status.readable > 0 {
         let (until, known) = match session.phase {
@@ -125,7 +124,7 @@ fn leave(
         session.phase = Phase::Resetting { until };
         let arrived = session.program_ended && status.all_acknowledged;
         return match (more, known) {
-            _ if arrived || takes_nothing || now >= until => Turn::Abort,
+            _ if arrived || now >= until || takes_nothing(tcp.info(now, conn)) => Turn::Abort,
             (true, _) => Turn::More,
             (false, true) => Turn::Wait,
             (false, false) => Turn::Until(until),
@@ -139,15 +138,20 @@ fn leave(
         return Turn::AfterSending;
     };
     tcp.close(now, conn);
-    let unsent = tcp.info(now, conn).map_or(0, |info| info.notsent_bytes);
-    if unsent == 0 || takes_nothing || now >= until { Turn::Release } else { Turn::Until(until) }
+    if status.all_acknowledged || now >= until {
+        return Turn::Release;
+    }
+    let info = tcp.info(now, conn);
+    let all_sent = info.as_ref().is_none_or(|info| info.notsent_bytes == 0);
+    if all_sent || takes_nothing(info) { Turn::Release } else { Turn::Until(until) }
 }
 
 /// Whether the peer's window is closed, and nothing is under way that could open it.
-fn takes_nothing(info: &TcpInfo) -> bool {
-    info.unacked == 0
-        && info.notsent_bytes > 0
-        && info.snd_wnd < info.snd_mss.min(info.notsent_bytes)
+fn takes_nothing(info: Option<TcpInfo>) -> bool {
+    info.is_none_or(|info| {
+        let least = info.snd_mss.min(info.notsent_bytes);
+        info.unacked == 0 && info.notsent_bytes > 0 && info.snd_wnd < least
+    })
 }
 
 fn flush_failed(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) -> Turn {

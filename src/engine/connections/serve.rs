@@ -37,7 +37,8 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.reset_at_end |= unread;
         let asks = matches!(session.phase, Phase::Open | Phase::Failed) && !unread;
-        if asks && self.socket_diag.peer_is_held(&session.fd) == Some(true) {
+        // Where the peer has ended as well, it makes no difference.
+        if asks && !session.peer_ended && self.socket_diag.peer_is_held(&session.fd) == Some(true) {
             let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
             let readable = status.map_or(0, |status| status.readable);
             session.unread_at_shut.get_or_insert(readable);

@@ -127,7 +127,7 @@ impl Engine {
 
     pub(super) fn info_of(&self, now: Instant, tuple: &FourTuple) -> Option<Vec<u8>> {
         let Some(key) = self.sessions.of_tuple(tuple) else {
-            return self.end_reasons.info(tuple).map(<[u8]>::to_vec);
+            return self.last_infos.info(tuple).map(<[u8]>::to_vec);
         };
         let session = self.sessions.get(key)?;
         let mut info = self.stack.tcp().info(now, session.conn?)?;

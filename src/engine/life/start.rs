@@ -79,6 +79,7 @@ impl Engine {
             ports: Ports::new(ports),
             sessions: Sessions::new(),
             end_reasons: ReasonTable::default(),
+            last_infos: ReasonTable::default(),
             reserved_pairs: ReservedPairs::new(descriptors()),
             listeners: Listeners::new(),
             callers: Callers::new(),

@@ -59,6 +59,8 @@ pub struct Engine {
     pub(super) sessions: session::Sessions,
     /// How connections ended, by their ends as their programs name them.
     pub(super) end_reasons: reason_table::ReasonTable,
+    /// What `TCP_INFO` showed last of those whose program may still ask.
+    pub(super) last_infos: reason_table::ReasonTable,
     pub(super) reserved_pairs: reserved_pairs::ReservedPairs,
     pub(super) listeners: listeners::Listeners,
     pub(super) callers: callers::Callers,
