@@ -23,7 +23,7 @@ impl Engine {
         let Some(session) = self.sessions.get(key) else { return };
         let tcp = self.stack.tcp_mut();
         // The program may still ask. What lives on (TIME-WAIT, say) is not its socket any more.
-        let held = (!session.hung_up || session.peer_ended)
+        let held = (!session.hung_up || session.may_be_held || session.peer_ended)
             && !matches!(session.phase, Phase::WaitingForRoom { .. });
         if let Some(info) = tcp.info(now, conn).filter(|_| held) {
             let info = TcpInfo { state: State::Closed as u8, ..info };

@@ -61,7 +61,7 @@ pub fn turn(now: Instant, session: &mut Session, tcp: &mut Tcp, conn: ConnId) ->
         return flush_failed(now, session, tcp, conn);
     }
     if let Some(error) = status.error {
-        if session.hung_up {
+        if session.hung_up && !session.may_be_held {
             return Turn::Release;
         }
         session.phase = Phase::Failed;

@@ -7,9 +7,13 @@ use super::super::system::timers::Due;
 use super::super::system::unix;
 use super::relay::{self, Turn};
 use crate::base::Instant;
+use crate::base::time::Duration;
 use crate::protocol::errno;
 use crate::stack::ConnId;
+use crate::stack::tcp::State;
 
+/// How long a connection whose program seems to be gone may take to end before the kernel is asked.
+const ASK_AFTER: Duration = Duration::from_millis(200);
 /// Sessions served in one turn.
 const TURN_SESSIONS: usize = 256;
 
@@ -35,17 +39,57 @@ impl Engine {
     /// `shutdown(SHUT_RDWR)`. `unread`: it has closed with bytes unread, which the kernel shows.
     fn hang_up(&mut self, key: Key, unread: bool) {
         let Some(session) = self.sessions.get_mut(key) else { return };
+        session.hung_up = true;
         session.reset_at_end |= unread;
-        let asks = matches!(session.phase, Phase::Open | Phase::Failed) && !unread;
         // Where the peer has ended as well, it makes no difference.
-        if asks && !session.peer_ended && self.socket_diag.peer_is_held(&session.fd) == Some(true) {
-            let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
-            let readable = status.map_or(0, |status| status.readable);
-            session.unread_at_shut.get_or_insert(readable);
-            session.program_read_closed = true;
-        } else {
-            session.hung_up = true;
+        let ends_first =
+            matches!(session.phase, Phase::Open | Phase::Failed) && !session.peer_ended;
+        session.may_be_held = ends_first && !unread;
+        let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
+        let readable = status.map_or(0, |status| status.readable);
+        // Most programs close, and their connections end soon after that. But what is unread is a
+        // reason for a reset if the program is gone, and none if it lives.
+        if session.may_be_held && readable > 0 {
+            self.ask_whether_held(key);
         }
+    }
+
+    /// Asks the kernel whether the program of a session still holds its socket.
+    fn ask_whether_held(&mut self, key: Key) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.may_be_held = false;
+        if self.socket_diag.peer_is_held(&session.fd) == Some(true) {
+            let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
+            session.is_shut(status.map_or(0, |status| status.readable));
+        }
+    }
+
+    /// A session has nothing left to do if its program is gone. Whether it is can be seen of a name
+    /// at once; else the kernel is asked if the connection does not end soon (the question is not
+    /// cheap). True: it ends.
+    fn is_over(&mut self, now: Instant, key: Key) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else { return true };
+        let status = session.conn.and_then(|conn| self.stack.tcp().status(conn));
+        let lives = status.is_some_and(|status| {
+            status.error.is_none() && !matches!(status.state, State::TimeWait | State::Closed)
+        });
+        if !session.may_be_held || !lives {
+            return true;
+        }
+        if !session.incoming {
+            let free = unix::is_free(self.net.id(), session.role());
+            session.may_be_held = false;
+            if !free {
+                session.is_shut(0);
+            }
+        } else if session.ask_at.is_none_or(|at| now < at) {
+            let at = *session.ask_at.get_or_insert(now + ASK_AFTER);
+            self.timers.set(at, Due::Session(key));
+            return false;
+        } else {
+            self.ask_whether_held(key);
+        }
+        self.sessions.get(key).is_none_or(|session| session.hung_up)
     }
 
     /// A session's timer has come.
@@ -88,7 +132,12 @@ impl Engine {
 
     fn relay(&mut self, now: Instant, key: Key, conn: ConnId) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        match relay::turn(now, session, self.stack.tcp_mut(), conn) {
+        let turn = relay::turn(now, session, self.stack.tcp_mut(), conn);
+        if turn == Turn::Release && !self.is_over(now, key) {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        match turn {
             Turn::Wait => {}
             Turn::More => self.sessions.enqueue(key),
             Turn::AfterSending => self.sessions.after_sending(key),

@@ -5,6 +5,7 @@ use super::super::system::unix;
 use crate::base::addr::SocketAddr;
 use crate::base::{FourTuple, Instant};
 use crate::host::unix::PeerCred;
+use crate::protocol::name::Role;
 use crate::stack::ConnId;
 use crate::stack::tcp::TcpOptions;
 use std::collections::{HashMap, VecDeque};
@@ -97,8 +98,13 @@ pub struct Session {
     pub takes_urgent: bool,
     /// The poller has reported an end: the program has closed, or will write no more.
     pub ending: bool,
-    /// The program is gone: all its descriptors of the socket are closed.
+    /// The program is gone: all its descriptors of the socket are closed. (Or it has shut down both
+    /// directions, as long as `may_be_held`.)
     pub hung_up: bool,
+    /// Both directions have ended, and the kernel has not been asked whether the program is gone.
+    pub may_be_held: bool,
+    /// When the kernel is asked.
+    pub ask_at: Option<Instant>,
     /// The program has shut down both directions, and lives on: so many bytes had arrived then that
     /// it has not taken.
     pub unread_at_shut: Option<usize>,
@@ -136,6 +142,8 @@ impl Session {
             takes_urgent: true,
             ending: false,
             hung_up: false,
+            may_be_held: false,
+            ask_at: None,
             unread_at_shut: None,
             gave_up_at: None,
             program_ended: false,
@@ -149,6 +157,22 @@ impl Session {
 }
 
 impl Session {
+    /// The name of the program's socket (of an outgoing connection).
+    pub fn role(&self) -> Role {
+        Role::Endpoint { local: self.tuple.local, remote: self.tuple.remote }
+    }
+
+    /// The program has shut down both directions, and lives on. `unread`: bytes that it has not
+    /// taken.
+    pub fn is_shut(&mut self, unread: usize) {
+        (self.hung_up, self.may_be_held) = (false, false);
+        self.unread_at_shut.get_or_insert(unread);
+        self.program_read_closed = true;
+        if matches!(self.phase, Phase::Leaving { .. }) {
+            self.phase = Phase::Open;
+        }
+    }
+
     /// Whether a user's programs may change it: its owner and root; every user if a root server has
     /// accepted it, whose workers have dropped their privileges.
     pub fn is_owned_by(&self, uid: u32) -> bool {

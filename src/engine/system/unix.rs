@@ -36,6 +36,11 @@ pub fn bound(kind: SocketType, net: NetId, role: Role) -> Result<OwnedFd, Errno>
     Ok(fd)
 }
 
+/// Whether no stream socket has that name.
+pub fn is_free(net: NetId, role: Role) -> bool {
+    !matches!(bound(SocketType::STREAM, net, role), Err(Errno::ADDRINUSE))
+}
+
 /// Connects to that name. `AGAIN`: its queue is full; `CONNREFUSED`: no socket has it.
 pub fn connect(fd: &OwnedFd, net: NetId, role: Role) -> Result<(), Errno> {
     net::connect(fd, &address(net, role)?)
