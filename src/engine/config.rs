@@ -1,5 +1,4 @@
 //! What an engine is started with.
-use super::addresses::Autonomy;
 use crate::base::{Cidr, MacAddr, addr::IpAddr, time::Duration};
 use crate::link::{self, Link};
 use crate::net::brief::Brief;
@@ -19,6 +18,15 @@ pub struct EngineInterface {
     pub mac: Option<MacAddr>,
     /// Largest IP packet, bytes; `None`: the link's.
     pub mtu: Option<u16>,
+}
+
+/// What an interface does by itself; by default nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Autonomy {
+    /// Of the stack.
+    pub settings: InterfaceSettings,
+    /// Lease an IPv4 address.
+    pub dhcp: bool,
 }
 
 /// A route of the net beyond those that the addresses make.
@@ -80,7 +88,7 @@ impl EngineConfig {
     pub fn from_net(net: &NetConfig, uid: u32) -> std::io::Result<EngineConfig> {
         let mut config = EngineConfig::new(net.brief(uid));
         for (index, wanted) in net.links.iter().enumerate() {
-            let link = link::open::open(&wanted.spec, &net.name, super::poller::now())?;
+            let link = link::open::open(&wanted.spec, &net.name, super::system::poller::now())?;
             config.interfaces.push(EngineInterface {
                 name: format!("eth{index}"),
                 link,

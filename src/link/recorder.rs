@@ -77,7 +77,12 @@ impl Sink {
                 Ok(count) => written += count,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
-                Err(_) => self.broken = true,
+                Err(Errno::PIPE | Errno::CONNRESET) => self.broken = true,
+                Err(error) => {
+                    // The disk is full, say: what is there so far is all that there will be.
+                    tracing::warn!(%error, "a capture ends early: it cannot be written any more");
+                    self.broken = true;
+                }
             }
         }
         self.pending.drain(..written);

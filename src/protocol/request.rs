@@ -33,6 +33,11 @@ pub enum Request {
     },
     /// Why did this connection end? Reply: `Errno`, 0 if it did not or nobody remembers.
     EndReason(FourTuple),
+    /// Reset this connection (connect(2) with `AF_UNSPEC`). Reply: `Errno`.
+    Abort(FourTuple),
+    /// The listening socket with this name was shut down for reading: the connections that wait in
+    /// its queue are reset. Reply: `Errno`.
+    ListenerShut(Name),
     /// Set an option of a wire connection. Reply: `Errno`.
     SetOption(FourTuple, WireOption),
     /// An option's value as it is now. Reply: `Value`, or `Errno`.
@@ -132,6 +137,8 @@ impl Request {
                 &mut p
             }
             Self::EndReason(t) => p.u8(2).tuple(*t),
+            Self::Abort(t) => p.u8(14).tuple(*t),
+            Self::ListenerShut(name) => p.u8(15).bytes(name.encode().as_bytes()),
             Self::SetOption(t, o) => p.u8(3).tuple(*t).option(*o),
             Self::Info(t) => p.u8(4).tuple(*t),
             Self::PeerSocket(transport, t) => p.u8(5).u8(transport.to_byte()).tuple(*t),
@@ -168,6 +175,8 @@ impl Request {
                 keys: FastOpenKeys::from_bytes(r.rest()),
             },
             2 => Self::EndReason(r.tuple()?),
+            14 => Self::Abort(r.tuple()?),
+            15 => Self::ListenerShut(Name::decode(r.rest())?),
             3 => Self::SetOption(r.tuple()?, r.option()?),
             4 => Self::Info(r.tuple()?),
             5 => Self::PeerSocket(Transport::of_datagrams(r.u8()?)?, r.tuple()?),

@@ -35,6 +35,8 @@ fn requests_survive_the_round_trip() {
         },
         Request::FastOpenRoom(six, all_options()),
         Request::EndReason(tuple()),
+        Request::Abort(six),
+        Request::ListenerShut(name),
         Request::SetOption(six, option),
         Request::Info(tuple()),
         Request::CongestionInfo(tuple()),

@@ -2,6 +2,7 @@
 use super::rig::*;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
+use rustix::net::SendFlags;
 use understudy::base::{FourTuple, NetError};
 use understudy::engine::EngineError;
 use understudy::link::memory::{MemoryConfig, pair};
@@ -128,16 +129,17 @@ fn a_full_backlog_only_delays() {
     let listener = rig.listen(at(OURS, 80), Slot::Exclusive, 1);
     let conns: Vec<_> =
         (0..6).map(|n| rig.peer.connect(at(THEIRS, 40_000 + n), at(OURS, 80))).collect();
-    rig.peer.until("all are established", |peer| {
-        conns.iter().all(|c| peer.status(*c).is_some_and(|s| s.writable > 0))
+    let (mut accepted, mut greeted) = (Vec::new(), vec![false; conns.len()]);
+    rig.peer.until("a byte from each", |peer| {
+        for (conn, greeted) in conns.iter().zip(&mut greeted) {
+            *greeted = *greeted || peer.send(*conn, b"x") == 1;
+        }
+        if ready(&listener, PollFlags::IN) {
+            let flags = rustix::net::SocketFlags::NONBLOCK;
+            accepted.push(rustix::net::accept_with(&listener, flags).unwrap());
+        }
+        accepted.len() == conns.len() && accepted.iter().all(|fd| ready(fd, PollFlags::IN))
     });
-    for conn in &conns {
-        rig.peer.send(*conn, b"x");
-    }
-    for _ in &conns {
-        let fd = rig.accept(&listener);
-        rig.peer.until("a byte", |_| ready(&fd, PollFlags::IN));
-    }
 }
 
 #[test]
@@ -180,19 +182,60 @@ fn another_engine_finds_the_listeners_of_the_first() {
     rig.peer.until("again", |_| ready(&fd, PollFlags::IN));
 }
 
+/// A pair that TCP still needs is taken in the kernel's table of names, so that a program that
+/// draws a port finds out without asking. In TIME-WAIT it comes free after a second (RFC 6191).
 #[test]
-fn a_pair_that_rests_is_waited_for() {
+fn a_pair_that_rests_is_taken_until_it_may_be_used_again() {
     let mut rig = Rig::new();
     let (fd, conn) = rig.connected(50_000);
-    // The program closes first: its connection goes to TIME-WAIT.
+    let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
+    let name = rig.name(Role::Endpoint { local: tuple.local, remote: tuple.remote });
+    let take = |rig: &Rig| {
+        let fd = rig.socket(rustix::net::SocketType::STREAM);
+        rustix::net::bind(&fd, &name)
+    };
+    // The program closes first: its connection goes to FIN-WAIT-2, and then to TIME-WAIT.
     drop(fd);
     rig.peer.until("the end", |peer| peer.status(conn).is_some_and(|s| s.remote_closed));
+    let control = rig.control();
+    rig.peer.until("the program has left", |_| {
+        rustix::net::send(&control, &Request::Info(tuple).encode(), SendFlags::NOSIGNAL).unwrap();
+        matches!(reply(&control), Reply::Errno(107))
+    });
+    assert_eq!(take(&rig), Err(Errno::ADDRINUSE));
     rig.peer.close(conn);
     rig.peer.until("both ends", |peer| peer.status(conn).is_none_or(|s| s.all_acknowledged));
-    let end = std::time::Instant::now() + LIMIT;
-    while rig.snapshot().connections.iter().all(|c| c.state != "TIME-WAIT") {
-        assert!(std::time::Instant::now() < end, "no TIME-WAIT");
-    }
     rig.peer.stack.tcp_mut().release(understudy::host::clock::now(), conn);
+    let end = std::time::Instant::now() + LIMIT;
+    while take(&rig).is_err() {
+        assert!(std::time::Instant::now() < end, "the pair stays reserved");
+        std::thread::yield_now();
+    }
     rig.connected(50_000);
+}
+
+/// Linux: `backlog` + 1 connections wait to be accepted; as long as they do, no other begins.
+#[test]
+fn a_listener_that_does_not_accept_is_not_offered_more() {
+    let mut rig = Rig::new();
+    let listener = rig.listen(at(OURS, 80), Slot::Exclusive, 4);
+    let mut open = 0;
+    for port in 40_000..40_060 {
+        let conn = rig.peer.connect(at(THEIRS, port), at(OURS, 80));
+        let (mut turns, control) = (0, rig.control());
+        rig.peer.until("the engine has seen the handshake", |peer| {
+            turns += 1;
+            let packet = Request::Brief.encode();
+            rustix::net::send(&control, &packet, SendFlags::NOSIGNAL).unwrap();
+            reply(&control);
+            turns == 10 || peer.status(conn).is_some_and(|s| s.writable > 0)
+        });
+        open += usize::from(rig.peer.status(conn).is_some_and(|s| s.writable > 0));
+    }
+    // Five in the queue, and one that found it full.
+    assert!((5..=8).contains(&open), "{open} of 60 connections have begun");
+    // When the program accepts, connections begin again.
+    for _ in 0..20 {
+        drop(rig.accept(&listener));
+    }
 }

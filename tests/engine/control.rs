@@ -133,6 +133,27 @@ fn frames_are_captured_while_somebody_reads() {
     rig.connected(50_001);
 }
 
+/// A disk that is full, or a file that must not grow: the capture ends, and the counters say so.
+#[test]
+fn a_capture_that_cannot_be_written_is_counted() {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let mut rig = Rig::new();
+    let file = memfd_create("capture", MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC).unwrap();
+    fcntl_add_seals(&file, SealFlags::GROW).unwrap();
+    let fd = rig.control();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = [file.as_fd()];
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
+    let packet = Request::Capture.encode();
+    rustix::net::sendmsg(&fd, &[IoSlice::new(&packet)], &mut ancillary, SendFlags::NOSIGNAL)
+        .unwrap();
+    assert_eq!(rig.answer(&fd), Reply::Errno(0));
+    rig.connected(50_000);
+    let interfaces = rig.snapshot().interfaces;
+    assert_eq!(interfaces[1].counters["capture_broken"], 1);
+}
+
 #[test]
 fn a_stop_is_answered_and_hung_up_on_at_the_end() {
     let mut rig = Rig::new();

@@ -148,3 +148,49 @@ fn a_program_may_queue_more_than_the_kernel_lets_strangers() {
     rig.peer.udp_send(tuple.reversed(), b"answer");
     rig.peer.until("the answer", |_| ready(&second, PollFlags::IN));
 }
+
+/// A datagram to a closed port costs a look into a table: the kernel's list of sockets is read for
+/// a small share of the time, and no socket is made.
+#[test]
+fn a_flood_to_closed_ports_makes_no_sockets() {
+    let mut rig = Rig::new();
+    let server = bound(&rig, 53, Slot::Exclusive);
+    const FLOOD: u16 = 5_000;
+    for n in 0..FLOOD {
+        let (tuple, _) = proxy(1_000 + n, 2_000 + n);
+        rig.peer.udp_send(tuple.reversed(), b"?");
+        if n % 100 == 0 {
+            let mut turns = 0;
+            rig.peer.until("some have left", |_| {
+                turns += 1;
+                turns > 2
+            });
+        }
+    }
+    // One to an open port, behind all the others.
+    let (tuple, role) = proxy(53, 40_000);
+    rig.peer.udp_send(tuple.reversed(), b"question");
+    rig.peer.until("the question", |_| ready(&server, PollFlags::IN));
+    assert_eq!(receive(&server), (b"question".to_vec(), rig.name(role)));
+    let snapshot = rig.snapshot();
+    assert_eq!(snapshot.datagrams.len(), 1, "one peer socket, and no others");
+    assert!(!rig.peer.failures.is_empty(), "some were refused");
+    let read = snapshot.counters["engine_datagram_lists_read"];
+    assert!(read < u64::from(FLOOD) / 2, "the list was read {read} times");
+}
+
+/// A socket that is bound a moment before a datagram arrives is found.
+#[test]
+fn a_socket_is_found_at_once() {
+    let mut rig = Rig::new();
+    for port in 6_000..6_040 {
+        let fd = bound(&rig, port, Slot::Exclusive);
+        let (tuple, role) = proxy(port, 40_000);
+        rig.peer.udp_send(tuple.reversed(), b"hello");
+        rig.peer.until("the datagram", |_| ready(&fd, PollFlags::IN));
+        assert_eq!(receive(&fd), (b"hello".to_vec(), rig.name(role)));
+        drop(fd);
+        rig.peer.udp_send(tuple.reversed(), b"hello?");
+        rig.peer.until("a refusal", |peer| peer.failures.pop() == Some(tuple.reversed()));
+    }
+}

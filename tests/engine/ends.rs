@@ -2,7 +2,7 @@
 use super::rig::*;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use rustix::net::Shutdown;
+use rustix::net::{SendFlags, Shutdown};
 use understudy::base::{FourTuple, NetError};
 use understudy::protocol::name::Slot;
 use understudy::protocol::option::{OptionKind, WireOption};
@@ -221,6 +221,13 @@ fn when_both_have_closed_nothing_stays() {
     rustix::net::shutdown(&fd, Shutdown::Write).unwrap();
     // The program still holds its descriptor.
     rig.peer.until("both have ended", |_| ready(&fd, PollFlags::HUP));
+    // Until our FIN is acknowledged the connection is there, as on Linux; then what is remembered.
+    let tuple = FourTuple { local: at(OURS, 50_000), remote: at(THEIRS, 80) };
+    let control = rig.control();
+    rig.peer.until("no session", |_| {
+        rustix::net::send(&control, &Request::Info(tuple).encode(), SendFlags::NOSIGNAL).unwrap();
+        matches!(reply(&control), Reply::Info(info) if info[0] == 7)
+    });
     let end = std::time::Instant::now() + LIMIT;
     while rig.snapshot().counters["engine_sessions"] != 0 {
         assert!(std::time::Instant::now() < end, "the session stays");

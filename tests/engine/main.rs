@@ -5,4 +5,5 @@ mod bytes;
 mod control;
 mod datagrams;
 mod ends;
+mod order;
 mod rig;

@@ -223,14 +223,8 @@ impl Rig {
         fd
     }
 
-    /// The next reply; its bytes stay for the rest of the test.
     pub fn answer(&self, fd: &OwnedFd) -> Reply<'static> {
-        wait(fd, PollFlags::IN);
-        let mut bytes = vec![0; understudy::protocol::request::PACKET_MAX];
-        let (n, _) =
-            rustix::net::recv(fd, &mut bytes[..], rustix::net::RecvFlags::empty()).unwrap();
-        bytes.truncate(n);
-        Reply::decode(bytes.leak()).expect("a reply")
+        reply(fd)
     }
 
     pub fn snapshot(&self) -> understudy::engine::snapshot::Snapshot {
@@ -262,6 +256,15 @@ pub fn wait(fd: &OwnedFd, flags: PollFlags) {
     let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), flags)];
     let limit = Timespec { tv_sec: LIMIT.as_secs() as i64, tv_nsec: 0 };
     assert_eq!(poll(&mut fds, Some(&limit)).unwrap(), 1, "nothing happened");
+}
+
+/// The next reply on a control connection; its bytes stay for the rest of the test.
+pub fn reply(fd: &OwnedFd) -> Reply<'static> {
+    wait(fd, PollFlags::IN);
+    let mut bytes = vec![0; understudy::protocol::request::PACKET_MAX];
+    let (n, _) = rustix::net::recv(fd, &mut bytes[..], rustix::net::RecvFlags::empty()).unwrap();
+    bytes.truncate(n);
+    Reply::decode(bytes.leak()).expect("a reply")
 }
 
 /// The host at the other end of the wire.

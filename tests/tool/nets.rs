@@ -109,6 +109,30 @@ fn a_killed_engine_is_noticed() {
     tool(&["down", name]).check(0, &["had no engine any more"]);
 }
 
+/// The log of an engine lies on a disk that may be full.
+#[test]
+fn an_engine_outlives_a_log_that_cannot_be_written() {
+    let name = format!("t{}-full", std::process::id());
+    let mut engine = Command::new(common::artifacts::tool())
+        .args(["engine", "--stay"])
+        .env("UNDERSTUDY_LOG", "trace")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create("/dev/full").unwrap())
+        .spawn()
+        .unwrap();
+    let text = format!("name = \"{name}\"\nloopback = \"tcp\"\n\0");
+    std::io::Write::write_all(engine.stdin.as_mut().unwrap(), text.as_bytes()).unwrap();
+    let mut said = String::new();
+    BufReader::new(engine.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let mut engine = Held(engine);
+    assert_eq!(said, "ready\n");
+    // It has said a lot by now; and answers.
+    tool(&["status", &name]).check(0, &[&name]);
+    assert!(engine.0.try_wait().unwrap().is_none(), "the engine has ended");
+    tool(&["down", &name]).check(0, &[]);
+}
+
 #[test]
 fn links_that_cannot_be_opened() {
     let dir = tempfile::tempdir().unwrap();

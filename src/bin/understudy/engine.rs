@@ -47,6 +47,9 @@ pub fn main(args: Args) -> Result<ExitCode> {
     // As long as we live the log is locked: so `nets::lives_elsewhere` knows.
     let _ = rustix::fs::flock(std::io::stderr(), FlockOperation::NonBlockingLockExclusive);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written (the disk is full) must not end the engine: what is said of that
+    // by default goes to stderr as well, which is the log.
+    let log = log.log_internal_errors(false);
     log.with_ansi(std::io::stderr().is_terminal()).init();
     let engine = match start(&args) {
         Ok(engine) => engine,

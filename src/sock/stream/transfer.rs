@@ -75,7 +75,9 @@ fn broken(mut sock: Sock, payload: Payload) -> Result<usize, Errno> {
     if sock.has(Tag::FAILED | Tag::WRITE_SHUT) || !sock.has(Tag::CONNECTED) {
         return Err(Errno::PIPE);
     }
-    if let Some(errno) = stream_error::end_reason(&mut sock, false) {
+    // The engine reads what is written until a connection has failed.
+    let failed = sock.has(Tag::WIRE);
+    if let Some(errno) = stream_error::end_reason(&mut sock, failed) {
         return Err(errno);
     }
     let kernel = stream_error::take_kernel(&sock);
