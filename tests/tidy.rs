@@ -470,3 +470,6 @@ fn ci_runs_what_the_readme_says() {
     assert_eq!(commands, ["exec tests/run"], ".ci/run");
     assert!(read("README.md").lines().any(|line| line.trim() == "tests/run"), "README.md");
 }
+
+#[path = "tidy/cycles.rs"]
+mod cycles;

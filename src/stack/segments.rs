@@ -1,6 +1,6 @@
 //! Between TCP and IP: segments in with their checksum verified, segments out with theirs done,
 //! half done or left out, whichever the interface wants.
-use crate::base::addr::{IpAddr, Ipv4Addr, SocketAddr};
+use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::{FourTuple, Instant, NetError};
 use crate::stack::api::*;
 use crate::stack::core::Stack;
@@ -157,17 +157,4 @@ impl Stack {
 fn sequence(segment: &SegmentOut) -> u32 {
     let field = segment.bytes.get(4..8).and_then(|b| b.first_chunk());
     field.map_or(0, |b| u32::from_be_bytes(*b))
-}
-
-/// A buffer for segments.
-pub(in crate::stack) fn empty_segment() -> SegmentOut {
-    let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-    SegmentOut {
-        tuple: FourTuple { local: nobody, remote: nobody },
-        bytes: Vec::new(),
-        header_len: 0,
-        gso_size: 0,
-        ttl: 0,
-        tos: 0,
-    }
 }

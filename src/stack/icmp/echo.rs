@@ -2,6 +2,7 @@
 //!
 //! As with UDP, who has which identifier is the driver's business: what it said it wants
 //! ([`Stack::want_icmp`]) becomes events.
+use super::IcmpWanted;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::limits::UDP_QUEUE;
 use crate::base::{FourTuple, Instant, NetError};
@@ -13,15 +14,6 @@ use crate::wire::{checksum, protocol};
 
 /// Offset of the checksum in an ICMP message.
 const CHECKSUM_AT: usize = 2;
-
-/// Which ICMP packets become events; none at first, so that nobody pays for what nobody reads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct IcmpWanted {
-    /// Echo replies: [`Event::EchoArrived`].
-    pub echo: bool,
-    /// All: [`Event::IcmpArrived`].
-    pub all: bool,
-}
 
 impl Stack {
     /// From now on these are wanted.

@@ -11,12 +11,19 @@
 //! A neighbour that does not answer is forgotten; who waited for it is told. The table is pure: it
 //! says what to send (`Solicit`), `arp.rs` and `nd.rs` send it. Hints from TCP that a neighbour is
 //! reachable are not used: a busy one is asked once in 35 s.
+mod advertised;
 mod arp;
-pub(in crate::stack) mod autoconf;
-pub(in crate::stack) mod dad;
+mod autoconf;
+mod dad;
 mod io;
 mod nd;
-pub(in crate::stack) mod redirect;
+mod redirect;
+mod redirects;
+mod tentative;
+
+pub(in crate::stack) use advertised::Autoconf;
+pub(in crate::stack) use redirects::Redirects;
+pub(in crate::stack) use tentative::Tentative;
 
 use crate::base::addr::IpAddr;
 use crate::base::frame::TxFrame;

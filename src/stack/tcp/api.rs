@@ -1,6 +1,7 @@
 //! The words in which TCP speaks to the rest of the stack.
+use crate::base::addr::{IpAddr, Ipv4Addr, SocketAddr};
 pub use crate::base::tcp_modes::{Ecn, MtuProbing, SynCookies};
-use crate::base::{FastOpenKeys, FourTuple, NetError, addr::IpAddr, time::Duration};
+use crate::base::{FastOpenKeys, FourTuple, NetError, time::Duration};
 
 /// Defaults for new connections, per net.
 #[derive(Clone, Debug)]
@@ -88,6 +89,11 @@ impl FastOpenBits {
     pub const SERVER_WITHOUT_COOKIE: FastOpenBits = FastOpenBits(0x200);
     /// Every listener takes part, also without `TCP_FASTOPEN`.
     pub const ALL_LISTENERS: FastOpenBits = FastOpenBits(0x400);
+
+    /// All bits of `other` are set.
+    pub const fn has(self, other: FastOpenBits) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 /// Departures from the rules, for experiments that show what the rules are for.
@@ -227,6 +233,21 @@ pub struct SegmentOut {
     pub ttl: u8,
     /// Type of service or traffic class, ECN bits included.
     pub tos: u8,
+}
+
+impl SegmentOut {
+    /// Room for a segment, to be filled by `poll_transmit`.
+    pub fn empty() -> SegmentOut {
+        let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        SegmentOut {
+            tuple: FourTuple { local: nobody, remote: nobody },
+            bytes: Vec::new(),
+            header_len: 0,
+            gso_size: 0,
+            ttl: 0,
+            tos: 0,
+        }
+    }
 }
 
 /// What IP knows of a segment that arrived.

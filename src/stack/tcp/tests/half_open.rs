@@ -49,7 +49,7 @@ fn always(timestamps: bool) -> TcpConfig {
 /// RFC 4987 3.2: a half-open connection is a small record, not a connection.
 #[test]
 fn a_half_open_connection_is_small() {
-    let size = core::mem::size_of::<super::super::syn_queue::Request>();
+    let size = core::mem::size_of::<crate::stack::tcp::open::Request>();
     assert!(size <= 320, "{size} bytes");
 }
 

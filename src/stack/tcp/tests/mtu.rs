@@ -179,7 +179,7 @@ fn probes_halve_what_is_not_known() {
             assert_eq!(tried, (low + high) / 2, "between {low} and {high}");
             sent(&mut s);
             s.pass_ms(10);
-            let end = s.tcp.table.get(s.id()).unwrap().tx.nxt.0.wrapping_sub(s.ours);
+            let end = s.tcp.conn(s.id()).unwrap().sides().0.nxt.0.wrapping_sub(s.ours);
             if tried <= carried {
                 low = tried;
             } else {

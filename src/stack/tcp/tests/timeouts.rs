@@ -206,6 +206,6 @@ fn a_table_full_of_time_wait_has_room() {
 /// A connection that carries nothing owns little.
 #[test]
 fn an_idle_connection_is_small() {
-    let size = core::mem::size_of::<super::super::conn::Conn>();
+    let size = core::mem::size_of::<crate::stack::tcp::conn::Conn>();
     assert!(size <= 2048, "{size} bytes");
 }

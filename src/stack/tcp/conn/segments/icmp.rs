@@ -1,0 +1,60 @@
+//! ICMP errors that quote one of our segments (RFC 1122 4.2.3.9, RFC 5461, RFC 5927).
+use crate::base::NetError;
+use crate::stack::tcp::conn::Conn;
+use crate::stack::tcp::words::{Count, Cx, Seq};
+use crate::stack::tcp::{IcmpError, State};
+
+/// RFC 791 and RFC 8200 5: no link's MTU is lower.
+const MTU_MIN_V4: u16 = 68;
+
+const MTU_MIN_V6: u16 = 1280;
+
+/// Linux `ip_rt_min_pmtu`: lower values are not believed, so that a forged error cannot make us
+/// send dust.
+const MTU_BELIEVED_V4: u16 = 552;
+
+impl Conn {
+    /// RFC 5927 4.1: the quoted segment must be one that is outstanding.
+    pub fn icmp_arrives(&mut self, cx: &mut Cx<'_>, seq: Seq, error: IcmpError) {
+        if seq.before(self.tx.una) || seq.at_or_after(self.tx.nxt) {
+            cx.counters.add(Count::IcmpOutOfWindow);
+            return;
+        }
+        match error {
+            IcmpError::Unreachable(error) => self.unreachable(error),
+            IcmpError::TooBig(mtu) => self.too_big(cx, mtu),
+        }
+    }
+
+    /// Hard while connecting, soft later (RFC 5461, Linux `tcp_v4_err`).
+    fn unreachable(&mut self, error: NetError) {
+        match self.state {
+            State::SynSent => self.end(Some(error)),
+            State::SynReceived if !self.membership.is_passive() => self.end(Some(error)),
+            _ => self.soft_error = Some(error),
+        }
+    }
+
+    /// Path-MTU discovery (RFC 1191, RFC 8201): smaller from now on, and what was too big again.
+    fn too_big(&mut self, cx: &Cx<'_>, mtu: u16) {
+        let floor =
+            if self.tuple.remote.is_ipv4() { MTU_BELIEVED_V4.max(MTU_MIN_V4) } else { MTU_MIN_V6 };
+        let mtu = mtu.max(floor);
+        if mtu >= self.path.mtu {
+            return;
+        }
+        self.path.mtu = mtu;
+        self.path_changed();
+        if self.state.is_synchronized() {
+            self.resend_too_large(cx);
+        } else if self.state == State::SynSent {
+            // Our MSS is what fits the way, as far as it is known.
+            self.rx.lower_our_mss(self.tx.mss);
+            if self.fast.syn_data > 0 && !self.fast.lost {
+                self.syn_lost();
+                self.tx.timed = None;
+                self.tx.syn_due = true;
+            }
+        }
+    }
+}
