@@ -83,6 +83,14 @@ impl Stack {
             self.tcp.path_mtu_changed(now, dst, mtu);
         }
     }
+    /// A router has said, and TCP believes, that packets to `dst` may be no larger than `mtu`: all
+    /// of its connections there are told, and those to come find it (RFC 1191 3, RFC 8201 5.2).
+    pub(in crate::stack) fn path_is_narrow(&mut self, now: Instant, dst: IpAddr, mtu: u16) {
+        self.path_mtus.learn(now, dst, mtu);
+        if let Some(mtu) = self.path_mtus.get(dst) {
+            self.tcp.path_mtu_changed(now, dst, mtu);
+        }
+    }
     /// What TCP must know of the way to `dst`.
     fn path(&self, hop: Hop, dst: IpAddr) -> Path {
         let tso_max = self.interface(hop.interface).map_or(0, |i| i.tso_max());

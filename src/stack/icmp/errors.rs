@@ -97,7 +97,11 @@ impl Stack {
             return self.counters.add(Count::IcmpStrange);
         };
         match protocol {
-            protocol::TCP => self.tcp.icmp_arrives(now, tuple, seq, error),
+            protocol::TCP => {
+                if let Some(mtu) = self.tcp.icmp_arrives(now, tuple, seq, error) {
+                    self.path_is_narrow(now, tuple.remote.ip(), mtu);
+                }
+            }
             protocol::UDP | protocol::ICMP | protocol::ICMPV6 => {
                 let echo = protocol != protocol::UDP;
                 let (tuple, quote) = if echo {
@@ -129,10 +133,16 @@ impl Stack {
 fn meaning_v4(header: &icmpv4::Header) -> NetError {
     use icmpv4::unreachable as code;
     if header.kind != icmpv4::kind::UNREACHABLE {
-        return NetError::HostUnreachable; // Time exceeded; a parameter problem is as fatal.
+        return match header.kind {
+            icmpv4::kind::PARAMETER_PROBLEM => NetError::Protocol,
+            _ => NetError::HostUnreachable, // Time exceeded.
+        };
     }
     match header.code {
         code::PORT => NetError::Refused,
+        code::SOURCE_ROUTE_FAILED => NetError::NotSupported,
+        code::HOST_UNKNOWN => NetError::HostDown,
+        code::HOST_ISOLATED => NetError::NoNetwork,
         code::PROTOCOL => NetError::ProtocolUnreachable,
         code::NET | code::NET_UNKNOWN | code::NET_PROHIBITED | code::NET_TOS => {
             NetError::NetUnreachable
@@ -150,9 +160,7 @@ fn meaning_v6(header: &icmpv6::Header) -> NetError {
         (icmpv6::kind::UNREACHABLE, code::PROHIBITED | code::POLICY | code::REJECTED) => {
             NetError::Prohibited
         }
-        (icmpv6::kind::PARAMETER_PROBLEM, icmpv6::problem::NEXT_HEADER) => {
-            NetError::ProtocolUnreachable
-        }
+        (icmpv6::kind::PARAMETER_PROBLEM, _) => NetError::Protocol,
         _ => NetError::HostUnreachable,
     }
 }

@@ -10,8 +10,12 @@ pub struct TcpConfig {
     pub send_buffer: usize,
     /// Bytes that a connection holds until the program reads them: the largest window offered.
     pub receive_buffer: usize,
-    /// SYN retransmissions before a connect fails with `TimedOut` (Linux `tcp_syn_retries`, 6).
+    /// SYN retransmissions before a connect fails with `TimedOut` (Linux `tcp_syn_retries`, 6);
+    /// those of `syn_linear_timeouts` come on top.
     pub syn_retries: u8,
+    /// So many SYNs are repeated every second before the timeout doubles (Linux
+    /// `tcp_syn_linear_timeouts`, 4).
+    pub syn_linear_timeouts: u8,
     /// Retransmissions before an established connection fails (Linux `tcp_retries2`, 15).
     pub retries: u8,
     /// Lower bound of the retransmission timeout (RFC 6298 says 1 s, Linux does 200 ms).
@@ -379,6 +383,7 @@ impl Default for TcpConfig {
             send_buffer: TCP_SEND_BUFFER,
             receive_buffer: TCP_RECEIVE_BUFFER,
             syn_retries: 6,
+            syn_linear_timeouts: 4,
             retries: 15,
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),

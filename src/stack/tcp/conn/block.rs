@@ -244,9 +244,23 @@ impl Conn {
         self.tx.base + self.tx.ring.len() as u32
     }
 
+    /// Our FIN stands behind the data.
+    pub(super) fn has_fin(&self) -> bool {
+        self.state.has_fin() || self.closes_early()
+    }
+
+    /// The program has closed and gone while SYNs were crossing (simultaneous open). As Linux does,
+    /// and RFC 9293 3.10.4 in SYN-RECEIVED allows, the FIN does not wait for the handshake.
+    pub(super) fn closes_early(&self) -> bool {
+        self.state == State::SynReceived
+            && self.tx.close_wanted
+            && self.is_released()
+            && !self.membership.is_passive()
+    }
+
     /// Behind everything that there is to send, the FIN included.
     pub fn send_end(&self) -> Seq {
-        self.data_end() + u32::from(self.state.has_fin())
+        self.data_end() + u32::from(self.has_fin())
     }
 
     /// Bytes from `seq` on that the peer's window takes. One that a SYN told begins behind ours.

@@ -30,4 +30,3 @@ mod urgent;
 mod window;
 
 pub(crate) use side::{Around, CHALLENGE_INTERVAL, ReceiveSide, Taken};
-pub(crate) use window::shift_for;

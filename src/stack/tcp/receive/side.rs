@@ -173,6 +173,7 @@ impl ReceiveSide {
     /// A segment came, of whatever kind.
     pub fn heard(&mut self, now: Instant) {
         self.last_heard = now;
+        self.duplicates.begin();
     }
 
     /// An ACK is due now.
@@ -189,9 +190,9 @@ impl ReceiveSide {
             segment.seq = self.nxt;
         }
         let room = self.edge.past(segment.seq) as usize;
-        let fin = usize::from(segment.has(Flags::FIN));
-        if segment.payload.len() + fin > room {
-            segment.payload = &segment.payload[..segment.payload.len().min(room)];
+        // As on Linux, a FIN needs no room: it may stand at the edge.
+        if segment.payload.len() > room {
+            segment.payload = &segment.payload[..room];
             segment.flags.0 &= !Flags::FIN.0;
         }
     }
@@ -316,6 +317,11 @@ impl ReceiveSide {
     /// What D-SACK reports next.
     pub fn first_duplicate(&self) -> Option<(Seq, Seq)> {
         self.duplicates.first()
+    }
+
+    /// Behind the last byte that has arrived out of order.
+    pub fn last_range_end(&self) -> Option<Seq> {
+        self.reassembly.end()
     }
 
     /// Nothing is reported by SACK or D-SACK now.

@@ -7,13 +7,21 @@ use crate::base::Instant;
 use crate::stack::tcp::TcpConfig;
 use crate::wire::tcp::WINDOW_SHIFT_MAX;
 
-/// The shift that lets `receive_buffer` be offered (RFC 7323 2.3).
-pub(crate) fn shift_for(config: &TcpConfig) -> u8 {
-    let wanted = (0..WINDOW_SHIFT_MAX).find(|s| config.receive_buffer >> s <= 0xffff);
+/// The shift that lets a window of `bytes` be offered (RFC 7323 2.3).
+fn shift_for(bytes: usize) -> u8 {
+    let wanted = (0..WINDOW_SHIFT_MAX).find(|s| bytes >> s <= 0xffff);
     wanted.unwrap_or(WINDOW_SHIFT_MAX)
 }
 
 impl ReceiveSide {
+    /// The shift that our SYN offers: for the largest window that there may be (Linux
+    /// `tcp_select_initial_window`). That is the buffer or the clamp that the program has set, or
+    /// else the largest buffer of the net.
+    pub fn shift_to_offer(&self, config: &TcpConfig) -> u8 {
+        let most = if self.fixed { self.limit as usize } else { config.receive_buffer };
+        shift_for(most.min(self.clamp as usize))
+    }
+
     /// RCV.WND, bytes.
     pub fn window(&self) -> u32 {
         self.edge.past(self.nxt)

@@ -95,12 +95,18 @@ impl Tcp {
 
     /// An ICMP error that quotes the segment `seq` of the connection `tuple` (as we name it).
     /// RFC 5927: believed only if that segment is outstanding.
-    pub fn icmp_arrives(&mut self, now: Instant, tuple: FourTuple, seq: u32, error: IcmpError) {
+    /// Returns the MTU of the path to the remote host if that is what was learned.
+    pub fn icmp_arrives(
+        &mut self,
+        now: Instant,
+        tuple: FourTuple,
+        seq: u32,
+        error: IcmpError,
+    ) -> Option<u16> {
         let tuple = plain_tuple(tuple);
-        if let Some(id) = self.table.find(&tuple) {
-            self.with(now, id, |conn, cx| conn.icmp_arrives(cx, Seq(seq), error));
-        } else {
-            self.half_open_icmp(&tuple, seq, error);
+        match self.table.find(&tuple) {
+            Some(id) => self.with(now, id, |conn, cx| conn.icmp_arrives(cx, Seq(seq), error))?,
+            None => self.half_open_icmp(&tuple, seq, error),
         }
     }
 

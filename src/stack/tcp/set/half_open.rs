@@ -29,6 +29,8 @@ enum Fate {
     Refuse(Count),
     /// The request is forgotten: back to LISTEN.
     Forget(Count),
+    /// The same, and a reset answers.
+    Reset(Count),
     /// The handshake is complete.
     Open,
 }
@@ -61,6 +63,11 @@ impl Tcp {
                 self.counters.add(count);
                 self.forget_request(&tuple);
             }
+            Fate::Reset(count) => {
+                self.counters.add(count);
+                self.refuse(tuple, segment);
+                self.forget_request(&tuple);
+            }
             Fate::Open => self.handshake_done(now, &tuple, segment),
         }
     }
@@ -73,6 +80,11 @@ impl Tcp {
             return Fate::SynAck;
         }
         let reset = segment.has(Flags::RST);
+        // RFC 9293 3.5.2, group 1, before all else (Linux `tcp_check_req`): an ACK of something
+        // that was never sent.
+        if segment.has(Flags::ACK) && segment.ack != request.iss + 1 {
+            return Fate::Refuse(Count::BadAck);
+        }
         // RFC 7323 5.3 R1.
         if let (Some(recent), Some((value, _))) = (request.stamp, segment.options.timestamps) {
             let older = (value.wrapping_sub(recent) as i32) < 0;
@@ -94,16 +106,13 @@ impl Tcp {
             (true, true) => return Fate::Challenge(Count::ResetChallenged),
             (true, false) => {}
         }
-        // Fourth: so does a SYN in the window.
+        // Fourth: so does a SYN in the window; as on Linux the peer is told.
         if segment.has(Flags::SYN) {
-            return Fate::Forget(Count::SynChallenged);
+            return Fate::Reset(Count::SynChallenged);
         }
         // Fifth: the ACK.
         if !segment.has(Flags::ACK) {
             return Fate::Drop(Count::NoAck);
-        }
-        if segment.ack != request.iss + 1 {
-            return Fate::Refuse(Count::BadAck);
         }
         Fate::Open
     }
@@ -310,14 +319,26 @@ impl Tcp {
     }
 
     /// An ICMP error about a SYN-ACK of ours. RFC 5927 4.1: believed if it quotes just that.
-    pub(super) fn half_open_icmp(&mut self, tuple: &FourTuple, seq: u32, error: IcmpError) {
-        let Some(request) = self.syn_queue.get_mut(tuple) else { return };
+    pub(super) fn half_open_icmp(
+        &mut self,
+        tuple: &FourTuple,
+        seq: u32,
+        error: IcmpError,
+    ) -> Option<u16> {
+        let request = self.syn_queue.get_mut(tuple)?;
         if request.iss.0 != seq {
-            return self.counters.add(Count::IcmpOutOfWindow);
+            self.counters.add(Count::IcmpOutOfWindow);
+            return None;
         }
         match error {
-            IcmpError::Unreachable(_) => drop(self.forget_request(tuple)),
-            IcmpError::TooBig(mtu) => request.path.mtu = request.path.mtu.min(mtu.max(576)),
+            IcmpError::Unreachable(_) => {
+                self.forget_request(tuple);
+                None
+            }
+            IcmpError::TooBig(mtu) => {
+                request.path.mtu = request.path.mtu.min(mtu.max(576));
+                Some(request.path.mtu)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of TCP as a whole: packet scripts that read like traces, and two stacks joined by an
 //! unreliable network under a virtual clock.
+mod answers;
 mod close;
 mod congestion;
 mod delack;

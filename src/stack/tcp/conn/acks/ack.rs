@@ -15,7 +15,10 @@ const ECHO_MAX: Duration = Duration::from_secs(120);
 impl Conn {
     /// RFC 5961 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, else a challenge ACK.
     pub fn check_ack_range(&self, segment: &Segment<'_>) -> Result<(), Verdict> {
-        let oldest = self.tx.una - self.tx.max_wnd;
+        // As on Linux, no further back than what the peer has acknowledged: what lies before our
+        // initial sequence number was never sent.
+        let acked = u32::try_from(self.stats.bytes_acked).unwrap_or(u32::MAX);
+        let oldest = self.tx.una - self.tx.max_wnd.min(acked);
         if segment.ack.after(self.tx.nxt) || segment.ack.before(oldest) {
             return Err(Verdict::Challenge(Count::BadAck));
         }

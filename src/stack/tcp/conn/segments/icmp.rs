@@ -15,39 +15,53 @@ const MTU_BELIEVED_V4: u16 = 552;
 
 impl Conn {
     /// RFC 5927 4.1: the quoted segment must be one that is outstanding.
-    pub fn icmp_arrives(&mut self, cx: &mut Cx<'_>, seq: Seq, error: IcmpError) {
+    /// Returns the MTU of the path if that is what was learned.
+    pub fn icmp_arrives(&mut self, cx: &mut Cx<'_>, seq: Seq, error: IcmpError) -> Option<u16> {
         if seq.before(self.tx.una) || seq.at_or_after(self.tx.nxt) {
             cx.counters.add(Count::IcmpOutOfWindow);
-            return;
+            return None;
         }
         match error {
-            IcmpError::Unreachable(error) => self.unreachable(error),
+            IcmpError::Unreachable(error) => {
+                self.unreachable(error);
+                None
+            }
             IcmpError::TooBig(mtu) => self.too_big(cx, mtu),
         }
     }
 
     /// Hard while connecting, soft later (RFC 5461, Linux `tcp_v4_err`).
     fn unreachable(&mut self, error: NetError) {
-        match self.state {
-            State::SynSent => self.end(Some(error)),
-            State::SynReceived if !self.membership.is_passive() => self.end(Some(error)),
-            _ => self.soft_error = Some(error),
+        let hard = match self.state {
+            State::SynSent => true,
+            // A simultaneous open, or a fast open that the peer has not confirmed: the program finds
+            // the data of the SYN, then the error.
+            State::SynReceived => !self.membership.is_passive() || self.fast.child,
+            _ => false,
+        };
+        if hard {
+            self.end(Some(error));
+        } else {
+            self.soft_error = Some(error);
         }
     }
 
     /// Path-MTU discovery (RFC 1191, RFC 8201): smaller from now on, and what was too big again.
-    fn too_big(&mut self, cx: &Cx<'_>, mtu: u16) {
+    fn too_big(&mut self, cx: &Cx<'_>, mtu: u16) -> Option<u16> {
         let floor =
             if self.tuple.remote.is_ipv4() { MTU_BELIEVED_V4.max(MTU_MIN_V4) } else { MTU_MIN_V6 };
         let mtu = mtu.max(floor);
-        if mtu >= self.path.mtu {
-            return;
+        if mtu > self.path.mtu {
+            return None;
         }
+        // The same again is news to segments that left before this was known: another connection
+        // may have learned it.
+        let lower = mtu < self.path.mtu;
         self.path.mtu = mtu;
         self.path_changed();
         if self.state.is_synchronized() {
             self.resend_too_large(cx);
-        } else if self.state == State::SynSent {
+        } else if self.state == State::SynSent && lower {
             // Our MSS is what fits the way, as far as it is known.
             self.rx.lower_our_mss(self.tx.mss);
             if self.fast.syn_data > 0 && !self.fast.lost {
@@ -56,5 +70,6 @@ impl Conn {
                 self.tx.syn_due = true;
             }
         }
+        Some(mtu)
     }
 }

@@ -4,6 +4,7 @@ mod data;
 mod fast_open;
 mod icmp;
 mod syn;
+mod time_wait;
 mod verdict;
 mod walk;
 

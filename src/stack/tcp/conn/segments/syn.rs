@@ -5,8 +5,7 @@ use crate::base::Instant;
 use crate::base::time::Duration;
 use crate::stack::tcp::congestion::Start;
 use crate::stack::tcp::conn::Conn;
-use crate::stack::tcp::loss::Pending;
-use crate::stack::tcp::receive::shift_for;
+use crate::stack::tcp::loss::{Pending, TIMEOUT_MIN};
 use crate::stack::tcp::words::{Cause, Count, Cx, Segment, Seq};
 use crate::stack::tcp::{State, TcpConfig};
 use crate::wire::tcp::{Flags, Options, WINDOW_SHIFT_MAX};
@@ -125,7 +124,8 @@ impl Conn {
             self.tx.shift = shift.min(WINDOW_SHIFT_MAX);
         }
         self.sack = options.sack_permitted && cx.config.sack;
-        self.rx.agree(self.scaling.then(|| shift_for(cx.config)), self.sack);
+        let shift = self.scaling.then(|| self.rx.shift_to_offer(cx.config));
+        self.rx.agree(shift, self.sack);
         self.ecn_take_syn(cx, syn);
         if let Some((value, _)) = options.timestamps.filter(|_| cx.config.timestamps) {
             self.stamps.on = true;
@@ -146,7 +146,7 @@ impl Conn {
         let echo = if answer { self.stamps.recent } else { 0 };
         Options {
             mss: Some(self.mss_option()),
-            window_shift: scaling.then(|| shift_for(cx.config)),
+            window_shift: scaling.then(|| self.rx.shift_to_offer(cx.config)),
             sack_permitted: if answer { self.sack } else { cx.config.sack },
             timestamps: stamps.then(|| (self.stamps.value(cx.now), echo)),
             // RFC 7413 4.2.1: not in a SYN that is sent again, nor where two SYNs have crossed.
@@ -165,20 +165,33 @@ impl Conn {
             return self.time_out(cx);
         }
         self.syn_lost();
-        self.rtt.back_off();
+        // Linux `tcp_syn_linear_timeouts`: the first SYNs go every second.
+        if self.state != State::SynSent || self.retransmits > cx.config.syn_linear_timeouts {
+            self.rtt.back_off();
+        }
         self.tx.timed = None;
         self.tx.syn_due = true;
         self.set_retransmit(Pending::Rto, cx.now + self.rtt.rto(cx.config));
     }
 
-    fn syn_retries(&self, config: &TcpConfig) -> u8 {
-        if self.options.syn_count > 0 {
-            self.options.syn_count
-        } else if self.membership.is_passive() {
-            config.synack_retries
-        } else {
-            config.syn_retries
+    /// The peer has answered our SYN with an ACK of something else: it most likely has an old
+    /// connection of these ports, which the reset that we answer with ends. The SYN goes again at
+    /// once, if it has not been repeated yet (Linux `tcp_rcv_synsent_state_process`).
+    pub(super) fn repeat_syn_soon(&mut self, cx: &Cx<'_>) {
+        if self.retransmits == 0 {
+            self.set_retransmit(Pending::Rto, cx.now + TIMEOUT_MIN);
         }
+    }
+
+    fn syn_retries(&self, config: &TcpConfig) -> u8 {
+        let most = match self.options.syn_count {
+            0 if self.membership.is_passive() => config.synack_retries,
+            0 => config.syn_retries,
+            count => count,
+        };
+        // As on Linux, those that go every second come on top.
+        let linear = if self.state == State::SynSent { config.syn_linear_timeouts } else { 0 };
+        most.saturating_add(linear)
     }
 
     /// RFC 9293 3.10.7.4 (TIME-WAIT), RFC 6191: whether a SYN is of a newer connection, by its

@@ -5,7 +5,7 @@ use crate::base::NetError;
 use crate::base::time::Duration;
 use crate::stack::tcp::State;
 use crate::stack::tcp::conn::Conn;
-use crate::stack::tcp::words::{Cause, Count, Cx, Reply, Segment, Timer};
+use crate::stack::tcp::words::{Cause, Count, Cx, Reply, Segment};
 use crate::wire::tcp::Flags;
 
 /// RFC 7323 5.5: TS.Recent is not believed after so long an idle time.
@@ -18,6 +18,7 @@ impl Conn {
         let outcome = match self.state {
             State::Closed | State::Listen => Err(Verdict::Drop(Count::Ended)),
             State::SynSent => self.syn_sent(cx, &segment),
+            State::TimeWait => Err(self.time_wait(cx, &segment)),
             _ => self.walk(cx, segment),
         };
         self.rx.heard(cx.now);
@@ -49,7 +50,11 @@ impl Conn {
     }
 
     /// RFC 7323 5.3 R1. A missing timestamp is tolerated, as Linux does.
-    fn check_timestamp(&self, cx: &Cx<'_>, segment: &Segment<'_>) -> Result<(), Verdict> {
+    pub(super) fn check_timestamp(
+        &self,
+        cx: &Cx<'_>,
+        segment: &Segment<'_>,
+    ) -> Result<(), Verdict> {
         let Some((value, _)) = segment.options.timestamps.filter(|_| self.stamps.on) else {
             return Ok(());
         };
@@ -71,8 +76,10 @@ impl Conn {
         } else if window == 0 {
             // "Special allowance should be made to accept valid ACKs, URGs, and RSTs."
             if seq == nxt && !segment.has(Flags::SYN) && !segment.has(Flags::RST) {
-                segment.payload = &[];
-                segment.flags.0 &= !Flags::FIN.0;
+                if !segment.payload.is_empty() {
+                    segment.payload = &[];
+                    segment.flags.0 &= !Flags::FIN.0;
+                }
                 self.rx.owe_ack();
             }
             seq == nxt
@@ -109,8 +116,7 @@ impl Conn {
     /// A reset that is not at `rcv_nxt`. Some stacks send one with the number of their FIN after
     /// it (Linux `tcp_reset_check`).
     fn stray_reset(&self, segment: &Segment<'_>) -> Verdict {
-        let after_fin = self.rx.is_closed() && segment.seq + 1 == self.rx.nxt();
-        if after_fin && self.state != State::TimeWait {
+        if self.rx.is_closed() && segment.seq + 1 == self.rx.nxt() {
             return Verdict::Reset;
         }
         Verdict::Drop(Count::ResetOutOfWindow)
@@ -121,11 +127,10 @@ impl Conn {
         if !segment.has(Flags::RST) {
             return Ok(());
         }
-        if self.state == State::TimeWait {
-            // RFC 1337 3, fix 1: a reset does not assassinate TIME-WAIT.
-            return Err(Verdict::Drop(Count::TimeWait));
-        }
-        Err(if segment.seq == self.rx.nxt() {
+        // As on Linux, the end of what has arrived out of order is as good: there a sender stands
+        // that has reset after data that was lost.
+        let edge = self.sack && self.rx.last_range_end() == Some(segment.seq);
+        Err(if segment.seq == self.rx.nxt() || edge {
             Verdict::Reset
         } else {
             Verdict::Challenge(Count::ResetChallenged)
@@ -141,7 +146,7 @@ impl Conn {
     }
 
     /// RFC 7323 4.3 (2).
-    fn note_timestamp(&mut self, cx: &Cx<'_>, segment: &Segment<'_>) {
+    pub(super) fn note_timestamp(&mut self, cx: &Cx<'_>, segment: &Segment<'_>) {
         let Some((value, _)) = segment.options.timestamps.filter(|_| self.stamps.on) else {
             return;
         };
@@ -166,7 +171,7 @@ impl Conn {
         }
         self.check_ack_range(segment)?;
         self.take_ack(cx, segment);
-        if self.state.has_fin() && self.tx.una == self.send_end() {
+        if self.has_fin() && self.tx.una == self.send_end() {
             self.fin_acknowledged(cx);
         }
         Ok(())
@@ -190,10 +195,6 @@ impl Conn {
             Verdict::Drop(count) => cx.counters.add(count),
             Verdict::Ack(count) => {
                 cx.counters.add(count);
-                if self.state == State::TimeWait && segment.has(Flags::FIN) {
-                    // RFC 9293 3.10.7.4, eighth: restart the 2 MSL timeout.
-                    self.timers.set(Timer::Linger, cx.now + cx.config.time_wait);
-                }
                 // A duplicate with data says that the peer does not know what we have: no limit.
                 if !segment.payload.is_empty()
                     || segment.has(Flags::FIN)
@@ -201,7 +202,7 @@ impl Conn {
                 {
                     self.rx.owe_ack();
                 }
-                if !segment.has(Flags::SYN) {
+                if !segment.has(Flags::SYN) && self.state != State::TimeWait {
                     self.rx.note_old(segment);
                 }
             }
@@ -217,12 +218,15 @@ impl Conn {
                 if let Some(reply) = Reply::reset_for(self.tuple, segment) {
                     cx.replies.push(reply, cx.counters);
                 }
+                if self.state == State::SynSent && !segment.has(Flags::RST) {
+                    self.repeat_syn_soon(cx);
+                }
             }
             Verdict::Reset => {
                 cx.counters.add(Count::ResetsIn);
-                let opening = matches!(self.state, State::SynSent | State::SynReceived);
-                let opening = opening && !self.membership.is_passive();
-                self.end(Some(if opening { NetError::Refused } else { NetError::Reset }));
+                // Linux `tcp_reset`: refused only while nothing has come but this.
+                let refused = self.state == State::SynSent;
+                self.end(Some(if refused { NetError::Refused } else { NetError::Reset }));
             }
         }
     }

@@ -27,10 +27,10 @@ impl Conn {
         let outstanding = !self.all_acknowledged();
         let idle = cx.now.since(self.rx.last_heard());
         if outstanding || idle < self.options.keepidle {
-            // Retransmission or persist looks after it, or something was heard meanwhile.
-            let at = (self.rx.last_heard() + self.options.keepidle)
-                .max(cx.now + self.options.keepintvl.min(self.options.keepidle));
-            self.timers.set(Timer::KeepAlive, at);
+            // Retransmission or persist looks after it, or something was heard meanwhile: idle time
+            // counts from then.
+            let from = if outstanding { cx.now } else { self.rx.last_heard() };
+            self.timers.set(Timer::KeepAlive, from + self.options.keepidle);
             return;
         }
         // With a user timeout, that decides instead of the count (as Linux does).

@@ -46,7 +46,7 @@ impl Conn {
     /// small segment is outstanding. `TCP_CORK` and `MSG_MORE` wait anyway, for some time.
     pub fn tail_may_go(&mut self, cx: &Cx<'_>) -> bool {
         // Linux tcp_nagle_test: neither the end nor urgent data waits.
-        if self.state.has_fin() || self.urges() {
+        if self.has_fin() || self.urges() {
             return true;
         }
         if self.marks.holds_back(self.options.cork) {

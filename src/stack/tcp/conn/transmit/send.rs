@@ -28,7 +28,7 @@ impl Conn {
             State::Closed | State::Listen => false,
             State::SynSent | State::SynReceived => {
                 self.transmit_syn(cx, out)
-                    || self.fast.child && self.transmit_new(cx, out, false)
+                    || (self.fast.child || self.closes_early()) && self.transmit_new(cx, out, false)
                     || self.transmit_ack(cx, out)
             }
             _ => {
@@ -190,7 +190,7 @@ impl Conn {
     fn transmit_new(&mut self, cx: &mut Cx<'_>, out: &mut SegmentOut, push: bool) -> bool {
         let data_end = self.data_end();
         let unsent = data_end.past(self.tx.nxt);
-        let fin_unsent = self.state.has_fin() && self.tx.nxt.at_or_before(data_end);
+        let fin_unsent = self.has_fin() && self.tx.nxt.at_or_before(data_end);
         if unsent == 0 && !fin_unsent {
             return false;
         }
@@ -230,7 +230,7 @@ impl Conn {
         let (seq, data_end) = (self.tx.nxt, self.data_end());
         let end = seq + len;
         let room = self.window_from(end);
-        let fin_unsent = self.state.has_fin() && seq.at_or_before(data_end);
+        let fin_unsent = self.has_fin() && seq.at_or_before(data_end);
         let fin = fin_unsent && end == data_end && room >= 1;
         let (push, record) = if len > 0 { self.is_pushed(end) } else { (false, false) };
         let flags = if fin { Flags::FIN } else { Flags(0) };
