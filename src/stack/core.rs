@@ -25,6 +25,7 @@ use crate::stack::interface::{Interface, TransmitQueue};
 use crate::stack::ip::Idents;
 use crate::stack::ip::path_mtu::PathMtus;
 use crate::stack::ip::reassembly::Reassembly;
+use crate::stack::ip::recent::RecentFlows;
 use crate::stack::neighbor::Redirects;
 use crate::stack::route::{Routes, is_link_local};
 use crate::stack::tcp::{SegmentOut, Tcp};
@@ -46,6 +47,7 @@ pub struct Stack {
     pub(in crate::stack) path_mtus: PathMtus,
     pub(in crate::stack) reassembly: Reassembly,
     pub(in crate::stack) idents: Idents,
+    pub(in crate::stack) recent: RecentFlows,
     pub(in crate::stack) icmp_limit: RateLimit,
     pub(in crate::stack) answer_echo: bool,
     pub(in crate::stack) icmp_wanted: IcmpWanted,
@@ -93,6 +95,7 @@ impl Stack {
         let mut rng = Rng::seeded(config.seed);
         Stack {
             idents: Idents::new(config.secret.clone(), &mut rng),
+            recent: RecentFlows::new(config.secret.clone()),
             tcp: Tcp::new(config.tcp, config.secret, rng.u64()),
             interfaces: vec![Interface::loopback()],
             routes: Routes::default(),

@@ -4,7 +4,6 @@ use crate::world::*;
 use understudy::base::NetError;
 use understudy::stack::tcp::TcpOptions;
 use understudy::stack::*;
-use understudy::wire::tcp::TcpHeader;
 use understudy::wire::{icmpv4, icmpv6, protocol};
 
 /// An error that quotes a packet of ours.
@@ -82,11 +81,6 @@ fn the_path_mtu_is_remembered_for_the_destination() {
         let end = |address: &str, port: u16| format!("{address}:{port}");
         let (other, _) = connect(&mut lone, &end(local, 4), &end(remote, 6));
         let (_, syn) = connect(&mut lone, &end(local, 5), &end(remote, 6));
-        let mss = |packet: &[u8]| {
-            let headers = if packet[0] >> 4 == 4 { 20 } else { 40 };
-            TcpHeader::parse(&packet[headers..]).unwrap().0.options.mss.unwrap()
-        };
-        let full = mss(&syn);
         let (kind, code) = if syn[0] >> 4 == 4 { (3, 4) } else { (2, 0) };
         let far = tuple("10.0.0.1:1", &end(remote, 6)).remote.ip();
         // A sequence number that is not outstanding.

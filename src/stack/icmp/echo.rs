@@ -3,6 +3,7 @@
 //! As with UDP, who has which identifier is the driver's business: what it said it wants
 //! ([`Stack::want_icmp`]) becomes events.
 use super::IcmpWanted;
+use super::quote::echo_pair;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::limits::UDP_QUEUE;
 use crate::base::{FourTuple, Instant, NetError};
@@ -51,6 +52,10 @@ impl Stack {
         let fits = self.fits(hop.interface, dst, message.len(), options.cutting)?;
         let out = self.outgoing(hop.interface, (src, dst), number, options, fits);
         self.ip_send_by(now, hop, &out, &[kind, code, c0, c1], rest)?;
+        let ends = FourTuple { local: SocketAddr::new(src, 0), ..tuple };
+        if let Some(pair) = echo_pair(ends, message) {
+            self.recent.note(number, pair);
+        }
         self.counters.add(Count::EchoOut);
         Ok(())
     }

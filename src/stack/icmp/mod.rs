@@ -9,6 +9,7 @@ mod echo;
 mod errors;
 mod limit;
 mod messages;
+mod quote;
 mod wanted;
 
 pub(in crate::stack) use errors::Report;

@@ -14,6 +14,9 @@ const SYN_QUEUE_MIN: usize = 128;
 /// How long one that was reset before its handshake counts as one that waits for it.
 const FAST_OPEN_RESET: Duration = Duration::from_secs(60);
 
+/// How long a queue of accepted connections that was full may be full again.
+const DOUBT: Duration = Duration::from_secs(10);
+
 /// A listener.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -24,8 +27,12 @@ pub(crate) struct Listener {
     pub young: usize,
     /// What its connections begin with.
     pub options: TcpOptions,
+    /// Connections that the program may leave waiting, besides one (as on Linux).
+    backlog: usize,
     /// Until then the program's queue of accepted connections is taken to be full.
-    pub full_until: Instant,
+    full_until: Instant,
+    /// Connections that are announced, but that the driver has not heard of yet.
+    announced: usize,
     /// When a SYN cookie was last given.
     pub cookie_at: Option<Instant>,
     /// Connections opened by fast open whose handshake is not done, and those of
@@ -54,6 +61,8 @@ impl Listeners {
         let limit = backlog.max(SYN_QUEUE_MIN).min(config.syn_queue).max(1);
         let listener = self.map.entry(key).or_insert(Listener {
             limit,
+            backlog,
+            announced: 0,
             half_open: 0,
             young: 0,
             options: TcpOptions::default(),
@@ -64,6 +73,7 @@ impl Listeners {
             called: false,
         });
         listener.limit = limit;
+        listener.backlog = backlog;
     }
 
     pub fn remove(&mut self, key: &ListenerKey) -> bool {
@@ -147,6 +157,28 @@ impl Listener {
             self.fast_open -= 1;
         }
         self.fast_open < most
+    }
+
+    /// The program's queue of accepted connections is full until then.
+    pub fn accept_queue_is_full(&mut self, until: Instant) {
+        self.full_until = until;
+    }
+
+    /// Whether one more connection finds no room in that queue, as far as is known. The driver
+    /// tells of a full queue when it has tried; until it has tried, no more handshakes are finished
+    /// than the queue can take: one, if it was full lately.
+    pub fn has_no_room(&self, now: Instant) -> bool {
+        let doubtful = self.full_until != Instant::ZERO && now < self.full_until + DOUBT;
+        let most = if doubtful { 1 } else { self.backlog.saturating_add(1) };
+        now < self.full_until || self.announced >= most
+    }
+
+    /// A connection is announced; the driver has heard of it.
+    pub fn announce(&mut self) {
+        self.announced += 1;
+    }
+    pub fn heard(&mut self) {
+        self.announced = self.announced.saturating_sub(1);
     }
 
     /// Counts a request that is no longer half-open.

@@ -110,6 +110,16 @@ impl Tcp {
         }
     }
 
+    /// Whether the segment `seq` of the connection `tuple` (as we name it) left and may still be on
+    /// its way: RFC 5927 4.1, for what quotes it.
+    pub fn is_outstanding(&self, tuple: FourTuple, seq: u32) -> bool {
+        let tuple = plain_tuple(tuple);
+        match self.table.find(&tuple).and_then(|id| self.table.get(id)) {
+            Some(conn) => conn.is_outstanding(Seq(seq)),
+            None => self.syn_queue.get(&tuple).is_some_and(|request| request.iss == Seq(seq)),
+        }
+    }
+
     /// The next segment to leave, round robin among connections; false: none now. The buffer in
     /// `out` is reused. A super-segment (with `gso_size`) only where the path has `tso_max`.
     ///
@@ -157,6 +167,12 @@ impl Tcp {
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
             let event = self.events.pop_front()?;
+            if matches!(event, Event::TcpAccepted { .. })
+                && let Some(key) = self.announced.pop_front()
+                && let Some(listener) = self.listeners.get_mut(&key)
+            {
+                listener.heard();
+            }
             let id = match event {
                 Event::TcpChanged(id) | Event::TcpAccepted { conn: id, .. } => id,
                 _ => return Some(event),

@@ -149,7 +149,7 @@ impl Tcp {
         segment: &Segment<'_>,
     ) -> bool {
         let Some(listener) = self.listeners.get(&request.listener) else { return false };
-        if now < listener.full_until {
+        if listener.has_no_room(now) {
             self.counters.add(Count::AcceptQueueFull);
             if self.config.abort_on_overflow {
                 self.forget_request(&request.tuple);

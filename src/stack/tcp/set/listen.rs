@@ -48,7 +48,7 @@ impl Tcp {
     fn syn_arrives(&mut self, arrival: &Arrival<'_>, key: ListenerKey, after: Option<Seq>) {
         let Arrival { now, meta, tuple, segment } = *arrival;
         let Some(listener) = self.listeners.get(&key) else { return };
-        if now < listener.full_until {
+        if listener.has_no_room(now) {
             return self.counters.add(Count::AcceptQueueFull);
         }
         // A connection that makes way for this one has shown that the peer is real.
@@ -141,7 +141,7 @@ impl Tcp {
     pub fn accept_queue_is_full(&mut self, local: SocketAddr, until: Instant) {
         let key = self.listeners.find(plain(local));
         if let Some(listener) = key.and_then(|key| self.listeners.get_mut(&key)) {
-            listener.full_until = until;
+            listener.accept_queue_is_full(until);
         }
     }
 

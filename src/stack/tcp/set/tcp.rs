@@ -6,7 +6,7 @@ use crate::base::rng::Secret;
 use crate::base::{FourTuple, Instant};
 use crate::stack::tcp::conn::Conn;
 use crate::stack::tcp::fast_open::Hosts;
-use crate::stack::tcp::open::{Listeners, SynQueue};
+use crate::stack::tcp::open::{ListenerKey, Listeners, SynQueue};
 use crate::stack::tcp::words::{Count, Counters, Cx, Keyed, Replies};
 use crate::stack::tcp::{State, TcpConfig};
 use crate::stack::{ConnId, Event};
@@ -28,6 +28,8 @@ pub struct Tcp {
     /// Orphans in TIME-WAIT, oldest first (some may have ended since).
     pub(super) resting: VecDeque<ConnId>,
     pub(super) events: VecDeque<Event>,
+    /// The listeners of those that are announced in `events`, in their order.
+    pub(super) announced: VecDeque<ListenerKey>,
     pub(super) replies: Replies,
     /// The last segment that left was an answer without a connection: one of a connection is next.
     pub(super) answered: bool,
@@ -53,6 +55,7 @@ impl Tcp {
             dirty: VecDeque::new(),
             resting: VecDeque::new(),
             events: VecDeque::new(),
+            announced: VecDeque::new(),
             replies: Replies::default(),
             answered: false,
             orphans: 0,
@@ -111,9 +114,16 @@ impl Tcp {
         // A connection that a listener got is announced once, established or not any more; one that
         // never got so far vanishes in silence.
         let mut unknown = conn.membership().listener().is_some();
-        if unknown && (!conn.is_opening() || conn.is_fast_open()) && !closed {
+        if let Some(key) = conn.membership().listener()
+            && (!conn.is_opening() || conn.is_fast_open())
+            && !closed
+        {
             unknown = false;
             conn.membership().announced();
+            self.announced.push_back(key);
+            if let Some(listener) = self.listeners.get_mut(&key) {
+                listener.announce();
+            }
             conn.take_changed();
             self.events.push_back(Event::TcpAccepted { conn: id, tuple: conn.tuple() });
         }

@@ -17,7 +17,7 @@ impl Conn {
     /// RFC 5927 4.1: the quoted segment must be one that is outstanding.
     /// Returns the MTU of the path if that is what was learned.
     pub fn icmp_arrives(&mut self, cx: &mut Cx<'_>, seq: Seq, error: IcmpError) -> Option<u16> {
-        if seq.before(self.tx.una) || seq.at_or_after(self.tx.nxt) {
+        if !self.is_outstanding(seq) || seq == self.tx.nxt {
             cx.counters.add(Count::IcmpOutOfWindow);
             return None;
         }
@@ -28,6 +28,11 @@ impl Conn {
             }
             IcmpError::TooBig(mtu) => self.too_big(cx, mtu),
         }
+    }
+
+    /// A segment that began at `seq` may still be on its way; a bare ACK begins at SND.NXT.
+    pub fn is_outstanding(&self, seq: Seq) -> bool {
+        seq.at_or_after(self.tx.una) && seq.at_or_before(self.tx.nxt)
     }
 
     /// Hard while connecting, soft later (RFC 5461, Linux `tcp_v4_err`).
