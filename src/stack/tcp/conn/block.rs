@@ -135,6 +135,11 @@ impl Conn {
     pub fn error(&self) -> Option<NetError> {
         self.error
     }
+    /// What ICMP said last of a connection that lives on, once: `SO_ERROR` of Linux gives that if
+    /// there is no other error.
+    pub fn take_soft_error(&mut self) -> Option<NetError> {
+        self.soft_error.take()
+    }
     /// Options as set.
     pub fn options(&self) -> &TcpOptions {
         &self.options

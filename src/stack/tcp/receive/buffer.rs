@@ -13,6 +13,9 @@ use crate::stack::tcp::{TcpConfig, TcpOptions};
 
 /// Segments of the first window (RFC 6928).
 const FIRST_SEGMENTS: u32 = 10;
+/// The window that fits into Linux's first buffer (`tcp_rmem[1]`, 128 KiB) with segments of full
+/// Ethernet frames, which take 2292 bytes of it each.
+const BEHIND_GAP: u32 = (131_072 * 1_460) / 2_292;
 /// The smallest buffer that can be asked for (half of Linux's `SOCK_MIN_RCVBUF`).
 const LEAST: u32 = 1_152;
 
@@ -94,6 +97,17 @@ impl ReceiveSide {
         let beyond = self.reassembly.end().map_or(0, |end| end.past(self.nxt));
         let window = u32::try_from(window).unwrap_or(MOST).saturating_add(beyond);
         self.limit = self.limit.max(window.min(most));
+    }
+
+    /// `len` bytes have come behind a gap. While the gap lasts the program reads nothing, so the
+    /// window grows by what comes, up to what the first buffer takes (Linux `tcp_grow_window`):
+    /// else the sender would stand still. Without SACK it must not: an ACK with another window is
+    /// no duplicate.
+    pub(super) fn grow_behind_gap(&mut self, len: u32, most: u32) {
+        if self.sack && !self.fixed {
+            let wanted = self.limit.saturating_add(2 * len.max(self.our_mss));
+            self.limit = self.limit.max(wanted.min(BEHIND_GAP).min(most));
+        }
     }
 
     /// `SO_RCVBUF`, `SO_RCVLOWAT`, `TCP_WINDOW_CLAMP` were set. What has been offered stays

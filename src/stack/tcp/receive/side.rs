@@ -204,7 +204,7 @@ impl ReceiveSide {
         self.data_came(around, segment);
         self.counts.data_segments = self.counts.data_segments.wrapping_add(1);
         if segment.seq != self.nxt {
-            return self.take_out_of_order(segment, end);
+            return self.take_out_of_order(around, segment, end);
         }
         let filled = !self.reassembly.is_empty();
         if filled {
@@ -221,7 +221,7 @@ impl ReceiveSide {
     }
 
     /// Written where it belongs, behind the gap.
-    fn take_out_of_order(&mut self, segment: &Segment<'_>, end: Seq) -> Taken {
+    fn take_out_of_order(&mut self, around: &Around<'_>, segment: &Segment<'_>, end: Seq) -> Taken {
         // RFC 5681 4.2: at once, and one for each, so that the sender can count them. With SACK
         // the latest one tells all.
         if self.ack_now && !self.sack {
@@ -235,6 +235,7 @@ impl ReceiveSide {
         }
         let offset = self.ring.len() + segment.seq.past(self.nxt) as usize;
         self.ring.write_at(offset, segment.payload);
+        self.grow_behind_gap(segment.payload.len() as u32, most(around.config));
         Taken::OutOfOrder
     }
 

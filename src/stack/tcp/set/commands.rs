@@ -118,6 +118,12 @@ impl Tcp {
         self.table.get(id).map(Conn::status)
     }
 
+    /// What ICMP said last of a connection that lives on (`TcpStatus::error` is of one that has
+    /// ended), since the last ACK; told once, as Linux's `SO_ERROR` does.
+    pub fn take_soft_error(&mut self, id: ConnId) -> Option<NetError> {
+        self.table.get_mut(id)?.take_soft_error()
+    }
+
     /// Both ends.
     pub fn tuple(&self, id: ConnId) -> Option<FourTuple> {
         self.table.get(id).map(Conn::tuple)

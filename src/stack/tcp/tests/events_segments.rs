@@ -86,8 +86,8 @@ fn first_the_sequence_number() {
 }
 
 /// RFC 9293 3.10.7.4, second: an exact reset ends the connection: as on Linux with "connection
-/// reset" in SYN-RECEIVED of an active open too, in peace where both FINs were on their way (but RFC 1337 in
-/// TIME-WAIT); an inexact one is challenged (RFC 5961 3.2).
+/// reset" in SYN-RECEIVED of an active open too, in peace where both FINs were on their way (but
+/// RFC 1337 in TIME-WAIT); an inexact one is challenged (RFC 5961 3.2).
 #[test]
 fn second_the_reset() {
     for state in synchronized() {

@@ -30,6 +30,8 @@ impl Conn {
     pub fn take_ack(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) {
         let mut news = News::new(self, segment);
         self.probes = 0;
+        // Something works: what ICMP said is over (Linux `tcp_ack`).
+        self.soft_error = None;
         self.stats.last_ack_in = cx.now;
         self.recovery.try_new = false;
         self.tx.echo = segment.options.timestamps.filter(|_| self.stamps.on).map(|t| t.1);
@@ -133,7 +135,6 @@ impl Conn {
         let accepted = self.membership.listener().is_some() && old == self.tx.iss;
         self.stats.bytes_acked += u64::from(segment.ack.past(old) - u32::from(accepted));
         self.changed = true;
-        self.soft_error = None;
         self.retransmits = 0;
         if let Some(since) = self.stats.timeouts_since.take() {
             self.stats.timeout_time += cx.now.since(since);

@@ -39,8 +39,8 @@ impl Conn {
     fn unreachable(&mut self, error: NetError) {
         let hard = match self.state {
             State::SynSent => true,
-            // A simultaneous open, or a fast open that the peer has not confirmed: the program finds
-            // the data of the SYN, then the error.
+            // A simultaneous open, or a fast open that the peer has not confirmed: the program
+            // finds the data of the SYN, then the error.
             State::SynReceived => !self.membership.is_passive() || self.fast.child,
             _ => false,
         };
