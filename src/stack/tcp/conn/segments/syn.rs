@@ -6,6 +6,7 @@ use crate::base::time::Duration;
 use crate::stack::tcp::congestion::Start;
 use crate::stack::tcp::conn::Conn;
 use crate::stack::tcp::loss::{Pending, TIMEOUT_MIN};
+use crate::stack::tcp::open::FIRST_TIMEOUT;
 use crate::stack::tcp::words::{Cause, Count, Cx, Segment, Seq};
 use crate::stack::tcp::{State, TcpConfig};
 use crate::wire::tcp::{Flags, Options, WINDOW_SHIFT_MAX};
@@ -161,7 +162,8 @@ impl Conn {
     /// A retransmission timeout of a SYN or SYN-ACK.
     pub fn syn_timed_out(&mut self, cx: &mut Cx<'_>) {
         self.retransmits = self.retransmits.saturating_add(1);
-        if self.retransmits > self.syn_retries(cx.config) || self.user_timed_out(cx) {
+        let over = self.syns_are_over(cx);
+        if over || self.retransmits > self.syn_retries(cx.config) || self.user_timed_out(cx) {
             return self.time_out(cx);
         }
         self.syn_lost();
@@ -183,15 +185,30 @@ impl Conn {
         }
     }
 
-    fn syn_retries(&self, config: &TcpConfig) -> u8 {
-        let most = match self.options.syn_count {
+    /// The number of retransmissions that was asked for.
+    fn syn_retries_asked(&self, config: &TcpConfig) -> u8 {
+        match self.options.syn_count {
             0 if self.membership.is_passive() => config.synack_retries,
             0 => config.syn_retries,
             count => count,
-        };
-        // As on Linux, those that go every second come on top.
+        }
+    }
+
+    /// As on Linux, those that go every second come on top.
+    fn syn_retries(&self, config: &TcpConfig) -> u8 {
         let linear = if self.state == State::SynSent { config.syn_linear_timeouts } else { 0 };
-        most.saturating_add(linear)
+        self.syn_retries_asked(config).saturating_add(linear)
+    }
+
+    /// A SYN has been repeated, and it takes as long by now as the retransmissions asked for would
+    /// if each timeout was twice the one before (Linux `retransmits_timed_out`).
+    fn syns_are_over(&self, cx: &Cx<'_>) -> bool {
+        let asked = self.syn_retries_asked(cx.config).min(64);
+        let first = FIRST_TIMEOUT;
+        let patience = (0..=asked)
+            .fold(Duration::ZERO, |sum, n| sum + (first * (1 << n.min(16))).min(cx.config.rto_max));
+        let since = self.tx.stuck_since.unwrap_or(cx.now);
+        self.retransmits > 1 && cx.now.since(since) >= patience
     }
 
     /// RFC 9293 3.10.7.4 (TIME-WAIT), RFC 6191: whether a SYN is of a newer connection, by its

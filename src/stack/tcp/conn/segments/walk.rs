@@ -218,7 +218,7 @@ impl Conn {
                 if let Some(reply) = Reply::reset_for(self.tuple, segment) {
                     cx.replies.push(reply, cx.counters);
                 }
-                if self.state == State::SynSent && !segment.has(Flags::RST) {
+                if count == Count::SynSentBadAck && !segment.has(Flags::RST) {
                     self.repeat_syn_soon(cx);
                 }
             }
