@@ -24,6 +24,8 @@ pub struct TcpConfig {
     pub rto_max: Duration,
     /// 2 MSL (Linux: 60 s).
     pub time_wait: Duration,
+    /// A reset does not end TIME-WAIT (RFC 1337; Linux `tcp_rfc1337`, off).
+    pub rfc1337: bool,
     /// How long an orphan waits in FIN-WAIT-2 (Linux: 60 s).
     pub fin_wait2: Duration,
     /// Offer window scaling (RFC 7323).
@@ -388,6 +390,7 @@ impl Default for TcpConfig {
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             time_wait: Duration::from_secs(60),
+            rfc1337: false,
             fin_wait2: Duration::from_secs(60),
             window_scaling: true,
             tso_window_divisor: 3,

@@ -10,8 +10,12 @@ use crate::wire::tcp::Flags;
 impl Conn {
     pub(super) fn time_wait(&mut self, cx: &mut Cx<'_>, segment: &Segment<'_>) -> Verdict {
         if segment.has(Flags::RST) {
-            // RFC 1337 3, fix 1: a reset does not assassinate TIME-WAIT (Linux with
-            // `tcp_rfc1337`).
+            // RFC 1337 3, fix 1: a reset does not assassinate TIME-WAIT, if the net says so. As on
+            // Linux it does otherwise, if it is exact.
+            if !cx.config.rfc1337 && segment.seq == self.rx.nxt() {
+                cx.counters.add(Count::ResetsIn);
+                self.end(None);
+            }
             return Verdict::Drop(Count::TimeWait);
         }
         let stale = self.check_timestamp(cx, segment).is_err();
