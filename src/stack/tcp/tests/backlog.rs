@@ -2,7 +2,6 @@
 use super::script::*;
 use crate::base::time::Duration;
 use crate::stack::Event;
-use crate::stack::tcp::*;
 use crate::wire::tcp::Options;
 
 /// A driver with a queue of accepted connections for `room` of them, which tries when it hears of
