@@ -165,6 +165,19 @@ fn a_simultaneous_open_that_is_closed() {
     s.expect_state(State::FinWait1);
 }
 
+/// RFC 5961 4.2: the peer's SYN again, after both have crossed, is challenged; with the ACK of ours
+/// it opens (RFC 9293 figure 8).
+#[test]
+fn the_syn_again_after_syns_have_crossed() {
+    let mut s = crossed();
+    s.put_with(S, 0, 0, &[], sack());
+    s.expect(A, 1, 1, 0);
+    s.expect_state(State::SynReceived);
+    s.put_with(S.with(A), 0, 1, &[], sack());
+    s.expect(A, 1, 1, 0);
+    s.expect_state(State::Established);
+}
+
 /// The FIN of such a program is repeated if it is lost, and so is the SYN-ACK before it.
 #[test]
 fn the_fin_of_a_simultaneous_open_is_repeated() {

@@ -93,7 +93,11 @@ impl Conn {
             return Err(self.stray_reset(segment));
         }
         if self.state == State::SynReceived && segment.has(Flags::SYN) && seq == self.rx.irs() {
-            // Our SYN-ACK was lost, or is late.
+            // Our SYN-ACK was lost, or is late. Where SYNs have crossed the peer knows ours: as on
+            // Linux it is told where we are.
+            if !self.membership.is_passive() {
+                return Err(Verdict::Challenge(Count::SynChallenged));
+            }
             self.tx.syn_due = true;
             return Err(Verdict::Drop(Count::OutOfWindow));
         }
