@@ -487,3 +487,6 @@ fn the_header_speaks_c() {
     report("the C header speaks Rust", faults);
     assert!(header.contains("us_socket("), "the header declares nothing");
 }
+
+#[path = "tidy/cycles.rs"]
+mod cycles;

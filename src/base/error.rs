@@ -30,6 +30,14 @@ pub enum NetError {
     Prohibited,
     /// The protocol is not spoken there: ICMP protocol unreachable (`ENOPROTOOPT`).
     ProtocolUnreachable,
+    /// ICMP destination host unknown (`EHOSTDOWN`).
+    HostDown,
+    /// ICMP source host isolated (`ENONET`).
+    NoNetwork,
+    /// ICMP parameter problem (`EPROTO`).
+    Protocol,
+    /// ICMP source route failed (`EOPNOTSUPP`).
+    NotSupported,
 }
 
 impl core::fmt::Display for NetError {
@@ -48,6 +56,10 @@ impl core::fmt::Display for NetError {
             Self::NotConnected => "not connected",
             Self::Prohibited => "administratively prohibited",
             Self::ProtocolUnreachable => "protocol not available",
+            Self::HostDown => "host is down",
+            Self::NoNetwork => "machine is not on the network",
+            Self::Protocol => "protocol error",
+            Self::NotSupported => "operation not supported",
         })
     }
 }

@@ -18,6 +18,10 @@ pub fn from_net(error: NetError) -> Errno {
         NetError::NotConnected => Errno::NOTCONN,
         NetError::Prohibited => Errno::ACCESS,
         NetError::ProtocolUnreachable => Errno::NOPROTOOPT,
+        NetError::HostDown => Errno::HOSTDOWN,
+        NetError::NoNetwork => Errno::NONET,
+        NetError::Protocol => Errno::PROTO,
+        NetError::NotSupported => Errno::OPNOTSUPP,
     }
 }
 

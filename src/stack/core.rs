@@ -1,6 +1,6 @@
 //! `Stack`: the whole host in one value. It owns the interfaces, the routes, the neighbours, the
 //! reassembly buffers and all of TCP; its methods are spread over the files of the layers they
-//! belong to (`ip/`, `icmp/`, `neighbor/`, `route.rs`, `udp/`, `segments.rs`).
+//! belong to (`ip/`, `icmp/`, `neighbor/`, `routing.rs`, `udp/`, `segments.rs`).
 //!
 //! # How it is driven
 //!
@@ -25,9 +25,9 @@ use crate::stack::interface::{Interface, TransmitQueue};
 use crate::stack::ip::Idents;
 use crate::stack::ip::path_mtu::PathMtus;
 use crate::stack::ip::reassembly::Reassembly;
-use crate::stack::neighbor::redirect::Redirects;
+use crate::stack::ip::recent::RecentFlows;
+use crate::stack::neighbor::Redirects;
 use crate::stack::route::{Routes, is_link_local};
-use crate::stack::segments::empty_segment;
 use crate::stack::tcp::{SegmentOut, Tcp};
 use crate::wire::{ethernet, ndp};
 use std::collections::VecDeque;
@@ -47,6 +47,7 @@ pub struct Stack {
     pub(in crate::stack) path_mtus: PathMtus,
     pub(in crate::stack) reassembly: Reassembly,
     pub(in crate::stack) idents: Idents,
+    pub(in crate::stack) recent: RecentFlows,
     pub(in crate::stack) icmp_limit: RateLimit,
     pub(in crate::stack) answer_echo: bool,
     pub(in crate::stack) icmp_wanted: IcmpWanted,
@@ -94,6 +95,7 @@ impl Stack {
         let mut rng = Rng::seeded(config.seed);
         Stack {
             idents: Idents::new(config.secret.clone(), &mut rng),
+            recent: RecentFlows::new(config.secret.clone()),
             tcp: Tcp::new(config.tcp, config.secret, rng.u64()),
             interfaces: vec![Interface::loopback()],
             routes: Routes::default(),
@@ -110,7 +112,7 @@ impl Stack {
             changes: 0,
             udp_events: VecDeque::new(),
             counters: Counters::new(),
-            segment: empty_segment(),
+            segment: SegmentOut::empty(),
             ahead: 0,
             udp_had_its_turn: false,
             unfinished: None,
@@ -208,7 +210,7 @@ impl Stack {
                     return Some(self.leaves(interface));
                 }
             }
-            let mut segment = core::mem::replace(&mut self.segment, empty_segment());
+            let mut segment = core::mem::replace(&mut self.segment, SegmentOut::empty());
             let any = self.tcp.poll_transmit(now, &mut segment);
             let sent = if any { self.send_segment(now, &segment, frame) } else { None };
             self.segment = segment;

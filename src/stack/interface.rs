@@ -1,9 +1,7 @@
 //! Interfaces: what the stack knows of each, and the frames that wait to leave.
 use super::dhcp::Client;
 use super::multicast::Groups;
-use super::neighbor::Neighbors;
-use super::neighbor::autoconf::Autoconf;
-use super::neighbor::dad::Tentative;
+use super::neighbor::{Autoconf, Neighbors, Tentative};
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::limits::{IP_PACKET_MAX, TRANSMIT_QUEUE};
 use crate::base::{Cidr, Instant, MacAddr};

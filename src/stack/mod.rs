@@ -9,7 +9,8 @@
 //! |---|---|
 //! | `api` | the words in which it is spoken to |
 //! | `core` | the struct, frames in and out, time |
-//! | `interface`, `route`, `neighbor` | links, where packets go, who is there (ARP, ND), routers |
+//! | `interface`, `route`, `routing` | links, and where packets go |
+//! | `neighbor` | what is on a link (ARP, ND), and what routers say |
 //! | `multicast`, `dhcp` | groups (IGMP, MLD); leased addresses |
 //! | `ip` | input, output, fragments, path MTU |
 //! | `icmp`, `udp` | the small protocols |
@@ -25,6 +26,7 @@ mod ip;
 mod multicast;
 mod neighbor;
 mod route;
+mod routing;
 mod segments;
 pub mod tcp;
 mod udp;

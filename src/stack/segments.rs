@@ -1,6 +1,6 @@
 //! Between TCP and IP: segments in with their checksum verified, segments out with theirs done,
 //! half done or left out, whichever the interface wants.
-use crate::base::addr::{IpAddr, Ipv4Addr, SocketAddr};
+use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::{FourTuple, Instant, NetError};
 use crate::stack::api::*;
 use crate::stack::core::Stack;
@@ -83,6 +83,14 @@ impl Stack {
             self.tcp.path_mtu_changed(now, dst, mtu);
         }
     }
+    /// A router has said, and TCP believes, that packets to `dst` may be no larger than `mtu`: all
+    /// of its connections there are told, and those to come find it (RFC 1191 3, RFC 8201 5.2).
+    pub(in crate::stack) fn path_is_narrow(&mut self, now: Instant, dst: IpAddr, mtu: u16) {
+        self.path_mtus.learn(now, dst, mtu);
+        if let Some(mtu) = self.path_mtus.get(dst) {
+            self.tcp.path_mtu_changed(now, dst, mtu);
+        }
+    }
     /// What TCP must know of the way to `dst`.
     fn path(&self, hop: Hop, dst: IpAddr) -> Path {
         let tso_max = self.interface(hop.interface).map_or(0, |i| i.tso_max());
@@ -157,17 +165,4 @@ impl Stack {
 fn sequence(segment: &SegmentOut) -> u32 {
     let field = segment.bytes.get(4..8).and_then(|b| b.first_chunk());
     field.map_or(0, |b| u32::from_be_bytes(*b))
-}
-
-/// A buffer for segments.
-pub(in crate::stack) fn empty_segment() -> SegmentOut {
-    let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-    SegmentOut {
-        tuple: FourTuple { local: nobody, remote: nobody },
-        bytes: Vec::new(),
-        header_len: 0,
-        gso_size: 0,
-        ttl: 0,
-        tos: 0,
-    }
 }

@@ -34,8 +34,14 @@ pub mod unreachable {
     pub const PORT: u8 = 3;
     /// Fragmentation needed; the lower half of `rest` is the next hop's MTU (RFC 1191 4).
     pub const FRAGMENTATION_NEEDED: u8 = 4;
+    /// Source route failed.
+    pub const SOURCE_ROUTE_FAILED: u8 = 5;
     /// Network unknown.
     pub const NET_UNKNOWN: u8 = 6;
+    /// Host unknown.
+    pub const HOST_UNKNOWN: u8 = 7;
+    /// Source host isolated.
+    pub const HOST_ISOLATED: u8 = 8;
     /// Network administratively prohibited.
     pub const NET_PROHIBITED: u8 = 9;
     /// Host administratively prohibited.

@@ -134,6 +134,12 @@ pub struct Redirect {
 }
 
 impl Redirect {
+    /// The packet that the body of a redirect quotes (RFC 4861 4.6.3), as far as it does.
+    pub fn quote(body: &[u8]) -> Option<&[u8]> {
+        let options = Options::checked(body.get(32..)?).ok()?;
+        let (_, value) = options.iter().find(|(kind, _)| *kind == option::REDIRECTED)?;
+        value.get(6..)
+    }
     /// From the body of an ICMPv6 message.
     pub fn parse(body: &[u8]) -> Result<Redirect, ParseError> {
         let (target, rest) = body.split_first_chunk::<16>().ok_or(ParseError::Short)?;

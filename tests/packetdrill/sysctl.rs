@@ -8,12 +8,14 @@ use understudy::stack::tcp::{Ecn, FastOpenBits, SynCookies, TcpConfig};
 /// Longest file, bytes.
 const SIZE_MAX: usize = 4_096;
 /// Those that are read.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 21] = [
     "tcp_rmem",
     "tcp_wmem",
     "tcp_timestamps",
     "tcp_window_scaling",
     "tcp_syn_retries",
+    "tcp_syn_linear_timeouts",
+    "tcp_rfc1337",
     "tcp_retries2",
     "tcp_fin_timeout",
     "tcp_congestion_control",
@@ -79,6 +81,8 @@ impl Sysctls {
             send_buffer: size("tcp_wmem", own.send_buffer),
             receive_buffer: size("tcp_rmem", own.receive_buffer),
             syn_retries: count("tcp_syn_retries", own.syn_retries),
+            rfc1337: self.on("tcp_rfc1337", own.rfc1337),
+            syn_linear_timeouts: count("tcp_syn_linear_timeouts", own.syn_linear_timeouts),
             retries: count("tcp_retries2", own.retries),
             fin_wait2: seconds("tcp_fin_timeout", own.fin_wait2),
             window_scaling: self.on("tcp_window_scaling", own.window_scaling),

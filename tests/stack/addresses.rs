@@ -235,20 +235,41 @@ fn a_silent_router_is_passed_over() {
     assert_eq!(host.default_route(), Some(ip("fe80::fd")));
 }
 
-/// RFC 4861 8.1: a redirect counts if it comes from this link and from the first hop in use.
+/// RFC 4861 8.1: a redirect counts if it comes from this link and from the first hop in use, and
+/// if it quotes something that has left.
 #[test]
 fn redirects_v6() {
-    let target = [&six("fe80::fd").octets()[..], &six("2001:db8:9::9").octets()].concat();
+    let body = |quote: &[u8]| {
+        let (target, to) = (six("fe80::fd").octets(), six("2001:db8:9::9").octets());
+        [&target[..], &to, quote].concat()
+    };
+    let ours = "2001:db8:1::ff:fe00:1";
+    let quote = redirected(ours, "2001:db8:9::9");
     let mut host = Host::new(&[], auto());
     host.advertise(9000, &prefix_option("2001:db8:1::", 0xc0, 20_000, 20_000));
     host.sent();
-    for (src, hops, followed) in [("fe80::fc", 255, 0), (ROUTER, 254, 0), (ROUTER, 255, 1)] {
-        host.hear_v6(src, OUR_LOCAL, hops, 137, [0; 4], &target);
+    let to = tuple("[::]:1", "[2001:db8:9::9]:2");
+    let send = |host: &mut Host| {
+        host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x").unwrap();
+        host.sent()
+    };
+    // Nothing has left yet.
+    host.hear_v6(ROUTER, OUR_LOCAL, 255, 137, [0; 4], &body(&quote));
+    assert_eq!(counter(&host.stack, "redirects_in"), 0);
+    send(&mut host);
+    let other = redirected(ours, "2001:db8:9::8");
+    for (src, hops, quote, followed) in [
+        ("fe80::fc", 255, &quote[..], 0),
+        (ROUTER, 254, &quote, 0),
+        (ROUTER, 255, &[], 0),
+        (ROUTER, 255, &other, 0),
+        (ROUTER, 255, &quote[..40], 0),
+        (ROUTER, 255, &quote, 1),
+    ] {
+        host.hear_v6(src, OUR_LOCAL, hops, 137, [0; 4], &body(quote));
         assert_eq!(counter(&host.stack, "redirects_in"), followed, "{src} {hops}");
     }
-    let to = tuple("[::]:1", "[2001:db8:9::9]:2");
-    host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x").unwrap();
-    let asked = host.sent();
+    let asked = send(&mut host);
     let group = ndp::solicited_node(six("fe80::fd"));
     let looks_for = |s: &Sent| matches!(s, Sent::V6(_, dst, 135, _) if *dst == group);
     assert!(asked.iter().any(looks_for), "{asked:?}");
@@ -258,20 +279,25 @@ fn redirects_v6() {
     assert!(!host.sent().iter().any(looks_for));
 }
 
-/// RFC 1122 3.2.2.2: an ICMP redirect counts if it comes from the gateway in use and names one on
-/// the connected network.
+/// RFC 1122 3.2.2.2: an ICMP redirect counts if it comes from the gateway in use, names one on the
+/// connected network, and quotes something that has left.
 #[test]
 fn redirects_v4() {
     let mut host = Host::new(&["10.0.0.1/24"], auto());
     let prefix = "0.0.0.0/0".parse().unwrap();
     let interface = host.interface;
     host.stack.add_route(Route { prefix, via: Some(ip("10.0.0.254")), interface, metric: 0 });
-    let quote = v4([10, 0, 0, 1], [192, 0, 2, 7], 64, protocol::UDP, &[0; 8]);
+    let datagram = [0, 1, 0, 2, 0, 9, 0, 0];
+    let quote = v4([10, 0, 0, 1], [192, 0, 2, 7], 64, protocol::UDP, &datagram);
     let redirect = |gateway: [u8; 4], from: [u8; 4]| {
         let mut message = Vec::new();
         icmpv4::Header { kind: 5, code: 1, rest: gateway }.emit(&quote, &mut message);
         v4(from, [10, 0, 0, 1], 64, protocol::ICMP, &message)
     };
+    host.hear(ethernet::IPV4, &redirect([10, 0, 0, 253], [10, 0, 0, 254]));
+    assert_eq!(counter(&host.stack, "redirects_in"), 0, "nothing has left yet");
+    let to = tuple("10.0.0.1:1", "192.0.2.7:2");
+    host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x").unwrap();
     for (gateway, from, followed) in [
         ([10, 0, 0, 253], [10, 0, 0, 9], 0),
         ([192, 0, 2, 1], [10, 0, 0, 254], 0),
@@ -282,9 +308,40 @@ fn redirects_v4() {
         assert_eq!(counter(&host.stack, "redirects_in"), followed, "{gateway:?} {from:?}");
     }
     host.sent();
-    let to = tuple("10.0.0.1:1", "192.0.2.7:2");
     host.stack.udp_send(host.now, to, &UdpSendOptions::default(), b"x").unwrap();
     let asked = host.sent();
     let [Sent::Arp(question)] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!(question.target_ip, Ipv4Addr::new(10, 0, 0, 253));
+}
+
+/// A host on the link is no router: it redirects nobody's packets to itself, to another station, or
+/// to a place that it is not; and a connection is quoted with a number that is outstanding.
+#[test]
+fn a_neighbor_redirects_nothing() {
+    let mut host = Host::new(&["10.0.0.1/24"], auto());
+    let prefix = "0.0.0.0/0".parse().unwrap();
+    let interface = host.interface;
+    host.stack.add_route(Route { prefix, via: Some(ip("10.0.0.254")), interface, metric: 0 });
+    let connect = |host: &mut Host, to: &str| {
+        let pair = tuple("10.0.0.1:5", &format!("{to}:6"));
+        let options = understudy::stack::tcp::TcpOptions::default();
+        let conn = host.stack.tcp_connect(host.now, pair, options).unwrap();
+        host.run(SECOND);
+        conn
+    };
+    connect(&mut host, "10.0.0.9");
+    connect(&mut host, "192.0.2.7");
+    let redirect = |from: [u8; 4], to: [u8; 4], seq: u32| {
+        let segment = [&[0, 5, 0, 6][..], &seq.to_be_bytes()].concat();
+        let quote = v4([10, 0, 0, 1], to, 64, protocol::TCP, &segment);
+        let mut message = Vec::new();
+        icmpv4::Header { kind: 5, code: 1, rest: [10, 0, 0, 66] }.emit(&quote, &mut message);
+        v4(from, [10, 0, 0, 1], 64, protocol::ICMP, &message)
+    };
+    for from in [[10, 0, 0, 9], [10, 0, 0, 254]] {
+        for to in [[10, 0, 0, 9], [192, 0, 2, 7]] {
+            host.hear(ethernet::IPV4, &redirect(from, to, 1));
+        }
+    }
+    assert_eq!(counter(&host.stack, "redirects_in"), 0);
 }

@@ -142,6 +142,13 @@ pub fn prefix_option(prefix: &str, flags: u8, valid: u32, preferred: u32) -> Vec
     option
 }
 
+/// The option of a redirect that quotes a datagram of ours from port 1 to port 2 (RFC 4861 4.6.3).
+pub fn redirected(from: &str, to: &str) -> Vec<u8> {
+    let datagram = [0, 1, 0, 2, 0, 9, 0, 0];
+    let quote = v6(six(from), six(to), protocol::UDP, 64, &datagram);
+    [&[4, 7, 0, 0, 0, 0, 0, 0][..], &quote].concat()
+}
+
 pub fn dad() -> InterfaceSettings {
     InterfaceSettings { dad: true, ..Default::default() }
 }

@@ -6,6 +6,7 @@ mod any_frames;
 mod by_hand;
 mod datagrams;
 mod dhcp;
+mod errors_of_others;
 mod frames;
 mod groups;
 mod host;

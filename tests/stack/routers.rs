@@ -56,13 +56,15 @@ fn advertisements_that_count() {
     assert_eq!(host.default_route(), Some(ip(ROUTER)));
 }
 
-/// The body of a redirect: `target` is the better hop to `destination`.
+/// The body of a redirect: `target` is the better hop to `destination`. It quotes a datagram of
+/// ours to there.
 fn redirect(target: &str, destination: &str, mac: Option<MacAddr>) -> Vec<u8> {
     let mut body = [six(target).octets(), six(destination).octets()].concat();
     if let Some(MacAddr(mac)) = mac {
         body.extend([2, 1]);
         body.extend(mac);
     }
+    body.extend(redirected("2001:db8:1::ff:fe00:1", destination));
     body
 }
 
@@ -91,7 +93,7 @@ fn redirects_are_followed() {
     host.advertise(9000, &[&router[..], &prefix].concat());
     host.run(SECOND * 2);
     let (first, second, near) = ("2001:db8:9::1", "2001:db8:9::2", "2001:db8:9::3");
-    for to in [first, second, near] {
+    for to in [first, second, near, "2001:db8:9::4"] {
         assert_eq!(stations(&mut host, to), [ROUTER_MAC]);
     }
     let hear = |host: &mut Host, body: &[u8]| {

@@ -2,6 +2,8 @@
 //!
 //! As with UDP, who has which identifier is the driver's business: what it said it wants
 //! ([`Stack::want_icmp`]) becomes events.
+use super::IcmpWanted;
+use super::quote::echo_pair;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::base::limits::UDP_QUEUE;
 use crate::base::{FourTuple, Instant, NetError};
@@ -13,15 +15,6 @@ use crate::wire::{checksum, protocol};
 
 /// Offset of the checksum in an ICMP message.
 const CHECKSUM_AT: usize = 2;
-
-/// Which ICMP packets become events; none at first, so that nobody pays for what nobody reads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct IcmpWanted {
-    /// Echo replies: [`Event::EchoArrived`].
-    pub echo: bool,
-    /// All: [`Event::IcmpArrived`].
-    pub all: bool,
-}
 
 impl Stack {
     /// From now on these are wanted.
@@ -59,6 +52,10 @@ impl Stack {
         let fits = self.fits(hop.interface, dst, message.len(), options.cutting)?;
         let out = self.outgoing(hop.interface, (src, dst), number, options, fits);
         self.ip_send_by(now, hop, &out, &[kind, code, c0, c1], rest)?;
+        let ends = FourTuple { local: SocketAddr::new(src, 0), ..tuple };
+        if let Some(pair) = echo_pair(ends, message) {
+            self.recent.note(number, pair);
+        }
         self.counters.add(Count::EchoOut);
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! Errors that others report about packets of ours (RFC 1122 3.2.2, 4.1.3.3, 4.2.3.9; RFC 4443 3;
 //! RFC 5927: they may be forged, so TCP checks the quoted sequence number).
-use crate::base::addr::{IpAddr, SocketAddr};
-use crate::base::{FourTuple, Instant, NetError};
+use super::quote::{Quoted, echo_pair, quoted};
+use crate::base::addr::IpAddr;
+use crate::base::{Instant, NetError};
 use crate::stack::api::*;
 use crate::stack::core::Stack;
 use crate::stack::counters::Count;
 use crate::stack::ip::path_mtu::{reported_v4, reported_v6};
 use crate::stack::tcp::IcmpError;
-use crate::wire::{icmpv4, icmpv6, ipv4, ipv6, protocol, udp};
+use crate::wire::{icmpv4, icmpv6, ipv4, protocol, udp};
 
 /// What is told to the owner of a datagram besides the error.
 #[derive(Clone, Copy, Debug)]
@@ -29,16 +30,6 @@ impl Report {
         };
         Some(Report { kind, code, info: 0, from })
     }
-}
-
-/// What a quoted packet says of itself.
-struct Quoted<'a> {
-    /// From the transport header on.
-    transport: &'a [u8],
-    protocol: u8,
-    tuple: FourTuple,
-    /// TCP's sequence number.
-    seq: u32,
 }
 
 impl Stack {
@@ -97,7 +88,11 @@ impl Stack {
             return self.counters.add(Count::IcmpStrange);
         };
         match protocol {
-            protocol::TCP => self.tcp.icmp_arrives(now, tuple, seq, error),
+            protocol::TCP => {
+                if let Some(mtu) = self.tcp.icmp_arrives(now, tuple, seq, error) {
+                    self.path_is_narrow(now, tuple.remote.ip(), mtu);
+                }
+            }
             protocol::UDP | protocol::ICMP | protocol::ICMPV6 => {
                 let echo = protocol != protocol::UDP;
                 let (tuple, quote) = if echo {
@@ -129,10 +124,16 @@ impl Stack {
 fn meaning_v4(header: &icmpv4::Header) -> NetError {
     use icmpv4::unreachable as code;
     if header.kind != icmpv4::kind::UNREACHABLE {
-        return NetError::HostUnreachable; // Time exceeded; a parameter problem is as fatal.
+        return match header.kind {
+            icmpv4::kind::PARAMETER_PROBLEM => NetError::Protocol,
+            _ => NetError::HostUnreachable, // Time exceeded.
+        };
     }
     match header.code {
         code::PORT => NetError::Refused,
+        code::SOURCE_ROUTE_FAILED => NetError::NotSupported,
+        code::HOST_UNKNOWN => NetError::HostDown,
+        code::HOST_ISOLATED => NetError::NoNetwork,
         code::PROTOCOL => NetError::ProtocolUnreachable,
         code::NET | code::NET_UNKNOWN | code::NET_PROHIBITED | code::NET_TOS => {
             NetError::NetUnreachable
@@ -150,55 +151,7 @@ fn meaning_v6(header: &icmpv6::Header) -> NetError {
         (icmpv6::kind::UNREACHABLE, code::PROHIBITED | code::POLICY | code::REJECTED) => {
             NetError::Prohibited
         }
-        (icmpv6::kind::PARAMETER_PROBLEM, icmpv6::problem::NEXT_HEADER) => {
-            NetError::ProtocolUnreachable
-        }
+        (icmpv6::kind::PARAMETER_PROBLEM, _) => NetError::Protocol,
         _ => NetError::HostUnreachable,
     }
-}
-
-/// Takes the head of a packet that we sent apart. `None` if there is not enough of it.
-fn quoted(packet: &[u8]) -> Option<Quoted<'_>> {
-    let (src, dst, protocol, transport): (IpAddr, IpAddr, u8, &[u8]) = match packet.first()? >> 4 {
-        4 => {
-            let (header, rest) = ipv4::Header::parse_quoted(packet).ok()?;
-            if header.fragment_offset != 0 {
-                return None;
-            }
-            (header.src.into(), header.dst.into(), header.protocol, rest)
-        }
-        6 => {
-            let (header, rest) = ipv6::Header::parse_quoted(packet).ok()?;
-            let (mut next, mut rest) = (header.next_header, rest);
-            // The only extension header that we send.
-            if next == protocol::FRAGMENT {
-                let (fragment, behind) = ipv6::Fragment::parse(rest).ok()?;
-                if fragment.offset != 0 {
-                    return None;
-                }
-                (next, rest) = (fragment.next_header, behind);
-            }
-            (header.src.into(), header.dst.into(), next, rest)
-        }
-        _ => return None,
-    };
-    let [p0, p1, p2, p3, s0, s1, s2, s3] = *transport.first_chunk::<8>()?;
-    let local = SocketAddr::new(src, u16::from_be_bytes([p0, p1]));
-    let remote = SocketAddr::new(dst, u16::from_be_bytes([p2, p3]));
-    let tuple = FourTuple { local, remote };
-    Some(Quoted { protocol, tuple, seq: u32::from_be_bytes([s0, s1, s2, s3]), transport })
-}
-
-/// The pair of an echo request of ours: its identifier stands for our port. `None` if it is another
-/// message.
-fn echo_pair(tuple: FourTuple, message: &[u8]) -> Option<FourTuple> {
-    let [kind, _, _, _, i0, i1, ..] = *message else { return None };
-    let request = match tuple.local {
-        SocketAddr::V4(_) => icmpv4::kind::ECHO_REQUEST,
-        SocketAddr::V6(_) => icmpv6::kind::ECHO_REQUEST,
-    };
-    let FourTuple { mut local, mut remote } = tuple;
-    local.set_port(u16::from_be_bytes([i0, i1]));
-    remote.set_port(0);
-    (kind == request).then_some(FourTuple { local, remote })
 }

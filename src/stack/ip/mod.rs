@@ -8,6 +8,7 @@ pub(in crate::stack) mod input;
 pub(in crate::stack) mod output;
 pub(in crate::stack) mod path_mtu;
 pub(in crate::stack) mod reassembly;
+pub(in crate::stack) mod recent;
 
 use crate::base::Rng;
 use crate::base::addr::IpAddr;

@@ -3,6 +3,7 @@
 //!
 //! A *tentative* address is not ours yet: packets to it are dropped, nothing is sent from it,
 //! source selection does not see it. It is asked for; whoever has it, or asks for it too, ends it.
+use super::tentative::Tentative;
 use crate::base::addr::{IpAddr, Ipv6Addr};
 use crate::base::time::Duration;
 use crate::base::{Cidr, Instant};
@@ -23,19 +24,6 @@ const PROBES_V4: u8 = 2;
 const WAIT_V4: Duration = Duration::from_millis(500);
 /// RFC 5227 1.1: DEFEND_INTERVAL.
 const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
-
-/// An address that is being asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::stack) struct Tentative {
-    /// The address, with its prefix.
-    pub address: Cidr,
-    /// Questions sent.
-    sent: u8,
-    /// When the next is due, or nobody has answered.
-    pub at: Instant,
-    /// By which we know our own question, should the link bring it back.
-    nonce: [u8; 6],
-}
 
 impl Stack {
     /// Takes an address for an interface: at once, or after nobody else was found to have it. Its

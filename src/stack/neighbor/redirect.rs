@@ -1,8 +1,9 @@
 //! Redirects: a router knows a better first hop for one destination (RFC 4861 8, RFC 792, RFC 1122
-//! 3.2.2.2). Only the router that we use for that destination may say so.
+//! 3.2.2.2). Only the router that we use for that destination may say so, and only of a packet that
+//! we have sent through it: the redirect has to quote one of a connection of ours, or of datagrams
+//! that left lately. (RFC 4861 4.5 leaves the quote out where it does not fit; a host that has sent
+//! nothing needs no better hop.) A destination on the link is no router: it redirects nothing.
 use crate::base::addr::{IpAddr, Ipv4Addr};
-use crate::base::limits::REDIRECTS;
-use crate::base::time::Duration;
 use crate::base::{Instant, MacAddr};
 use crate::stack::core::Stack;
 use crate::stack::counters::Count;
@@ -10,48 +11,7 @@ use crate::stack::ip::Received;
 use crate::stack::neighbor::Claim;
 use crate::stack::route::{Hop, is_link_local};
 use crate::wire::router::Redirect;
-use crate::wire::{icmpv4, icmpv6, ipv4};
-use std::collections::BTreeMap;
-
-/// Linux forgets one after five minutes without use (ip_rt_gc_timeout); we after ten in all.
-const LIFE: Duration = Duration::from_secs(600);
-
-/// Better hops by destination.
-#[derive(Clone, Debug, Default)]
-pub(in crate::stack) struct Redirects(BTreeMap<IpAddr, (Hop, Instant)>);
-
-impl Redirects {
-    /// The better hop to `dst`.
-    pub fn get(&self, dst: IpAddr) -> Option<Hop> {
-        if self.0.is_empty() {
-            return None;
-        }
-        self.0.get(&dst).map(|(hop, _)| *hop)
-    }
-    fn set(&mut self, now: Instant, dst: IpAddr, hop: Hop) {
-        if self.0.len() >= REDIRECTS && !self.0.contains_key(&dst) {
-            let oldest = self.0.iter().min_by_key(|(_, (_, until))| *until).map(|(ip, _)| *ip);
-            oldest.and_then(|ip| self.0.remove(&ip));
-        }
-        self.0.insert(dst, (hop, now + LIFE));
-    }
-    /// When something is to be forgotten.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.0.values().map(|(_, until)| *until).min()
-    }
-    /// Forgets what is too old.
-    pub fn expire(&mut self, now: Instant) {
-        self.0.retain(|_, (_, until)| *until > now);
-    }
-    /// A hop does not answer: back to the routers (RFC 4861 7.3.3, RFC 1122 3.3.1.4).
-    pub fn forget_hop(&mut self, next: IpAddr) {
-        self.0.retain(|_, (hop, _)| hop.next != next);
-    }
-    /// `next` is no router: what others are reached by goes back to the routers (RFC 4861 7.2.5).
-    pub fn forget_router(&mut self, next: IpAddr) {
-        self.0.retain(|dst, (hop, _)| hop.next != next || *dst == next);
-    }
-}
+use crate::wire::{icmpv4, icmpv6};
 
 impl Stack {
     /// An ICMPv6 redirect.
@@ -72,6 +32,10 @@ impl Stack {
         });
         let Some(redirect) = redirect else { return self.counters.add(Count::RedirectInvalid) };
         let (dst, next) = (IpAddr::V6(redirect.destination), IpAddr::V6(redirect.target));
+        let sent = Redirect::quote(body).and_then(|quote| self.has_sent(quote));
+        if sent.is_none_or(|tuple| tuple.remote.ip() != dst) {
+            return self.counters.add(Count::RedirectInvalid);
+        }
         self.follow(now, packet, dst, next, redirect.target_mac);
     }
     /// An ICMP redirect. Of a network it is taken as one of a host (RFC 1122 3.2.2.2).
@@ -82,9 +46,7 @@ impl Stack {
         header: &icmpv4::Header,
         quote: &[u8],
     ) {
-        let quoted = ipv4::Header::parse_quoted(quote).ok().filter(|_| header.code <= 3);
-        let ours = |(quoted, _): &(ipv4::Header, &[u8])| self.is_local(quoted.src.into());
-        let Some((quoted, _)) = quoted.filter(ours) else {
+        let Some(sent) = self.has_sent(quote).filter(|_| header.code <= 3) else {
             return self.counters.add(Count::RedirectInvalid);
         };
         let gateway = IpAddr::V4(Ipv4Addr::from(header.rest));
@@ -93,7 +55,7 @@ impl Stack {
         if !usable {
             return self.counters.add(Count::RedirectInvalid);
         }
-        self.follow(now, packet, quoted.dst.into(), gateway, None);
+        self.follow(now, packet, sent.remote.ip(), gateway, None);
     }
     fn follow(
         &mut self,
@@ -107,7 +69,7 @@ impl Stack {
         let wanted = self.interface(interface).is_some_and(|on| on.settings.redirects);
         // RFC 4861 8.1, RFC 1122 3.2.2.2: from the current first hop alone.
         let hop = self.hop(dst, Some(packet.dst));
-        let from_hop = hop == Some(Hop { interface, next: packet.src });
+        let from_hop = hop == Some(Hop { interface, next: packet.src }) && packet.src != dst;
         if !wanted || !from_hop || !packet.unicast || self.is_local(next) || next == packet.src {
             return self.counters.add(Count::RedirectInvalid);
         }

@@ -1,6 +1,7 @@
 //! The words in which TCP speaks to the rest of the stack.
+use crate::base::addr::{IpAddr, Ipv4Addr, SocketAddr};
 pub use crate::base::tcp_modes::{Ecn, MtuProbing, SynCookies};
-use crate::base::{FastOpenKeys, FourTuple, NetError, addr::IpAddr, time::Duration};
+use crate::base::{FastOpenKeys, FourTuple, NetError, time::Duration};
 
 /// Defaults for new connections, per net.
 #[derive(Clone, Debug)]
@@ -9,8 +10,12 @@ pub struct TcpConfig {
     pub send_buffer: usize,
     /// Bytes that a connection holds until the program reads them: the largest window offered.
     pub receive_buffer: usize,
-    /// SYN retransmissions before a connect fails with `TimedOut` (Linux `tcp_syn_retries`, 6).
+    /// SYN retransmissions before a connect fails with `TimedOut` (Linux `tcp_syn_retries`, 6);
+    /// those of `syn_linear_timeouts` come on top.
     pub syn_retries: u8,
+    /// So many SYNs are repeated every second before the timeout doubles (Linux
+    /// `tcp_syn_linear_timeouts`, 4).
+    pub syn_linear_timeouts: u8,
     /// Retransmissions before an established connection fails (Linux `tcp_retries2`, 15).
     pub retries: u8,
     /// Lower bound of the retransmission timeout (RFC 6298 says 1 s, Linux does 200 ms).
@@ -19,6 +24,8 @@ pub struct TcpConfig {
     pub rto_max: Duration,
     /// 2 MSL (Linux: 60 s).
     pub time_wait: Duration,
+    /// A reset does not end TIME-WAIT (RFC 1337; Linux `tcp_rfc1337`, off).
+    pub rfc1337: bool,
     /// How long an orphan waits in FIN-WAIT-2 (Linux: 60 s).
     pub fin_wait2: Duration,
     /// Offer window scaling (RFC 7323).
@@ -88,6 +95,11 @@ impl FastOpenBits {
     pub const SERVER_WITHOUT_COOKIE: FastOpenBits = FastOpenBits(0x200);
     /// Every listener takes part, also without `TCP_FASTOPEN`.
     pub const ALL_LISTENERS: FastOpenBits = FastOpenBits(0x400);
+
+    /// All bits of `other` are set.
+    pub const fn has(self, other: FastOpenBits) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 /// Departures from the rules, for experiments that show what the rules are for.
@@ -229,6 +241,21 @@ pub struct SegmentOut {
     pub tos: u8,
 }
 
+impl SegmentOut {
+    /// Room for a segment, to be filled by `poll_transmit`.
+    pub fn empty() -> SegmentOut {
+        let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        SegmentOut {
+            tuple: FourTuple { local: nobody, remote: nobody },
+            bytes: Vec::new(),
+            header_len: 0,
+            gso_size: 0,
+            ttl: 0,
+            tos: 0,
+        }
+    }
+}
+
 /// What IP knows of a segment that arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct SegmentMeta {
@@ -355,10 +382,12 @@ impl Default for TcpConfig {
             send_buffer: TCP_SEND_BUFFER,
             receive_buffer: TCP_RECEIVE_BUFFER,
             syn_retries: 6,
+            syn_linear_timeouts: 4,
             retries: 15,
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
             time_wait: Duration::from_secs(60),
+            rfc1337: false,
             fin_wait2: Duration::from_secs(60),
             window_scaling: true,
             tso_window_divisor: 3,

@@ -134,6 +134,8 @@ impl Stack {
             self.feed_own(hop.interface, &out, &header.to_bytes(), payload);
         }
         self.ip_send_by(now, hop, &out, &header.to_bytes(), payload)?;
+        let local = SocketAddr::new(src, src_port);
+        self.recent.note(protocol::UDP, FourTuple { local, ..tuple });
         self.counters.add(Count::UdpOut);
         Ok(())
     }

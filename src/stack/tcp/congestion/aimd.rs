@@ -1,6 +1,6 @@
 //! Additive increase, multiplicative decrease (RFC 5681 3.1): the window of the Reno family, and
 //! the parts of it that others share.
-use super::{Acked, CWND_MAX, Start};
+use super::{Acked, CWND_MAX, Start, initial_window};
 
 /// cwnd and ssthresh, bytes, and how they move.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Aimd {
 
 impl Default for Aimd {
     fn default() -> Self {
-        let initial = super::initial_window(536);
+        let initial = initial_window(536);
         Aimd { cwnd: initial, ssthresh: CWND_MAX, initial, credit: 0, before: (0, 0) }
     }
 }

@@ -4,7 +4,8 @@
 use super::aimd::Aimd;
 use super::hystart::{Advice, HyStart};
 use super::{Acked, CWND_MAX, Congestion, Start};
-use crate::base::{Instant, time::Duration};
+use crate::base::Instant;
+use crate::base::time::Duration;
 
 /// RFC 9438 4.1, 5.1: how fast the cubic grows, segments per second cubed.
 const C: f64 = 0.4;
@@ -352,7 +353,7 @@ mod tests {
     /// says where to end.
     #[test]
     fn the_first_slow_start_ends_by_delay() {
-        use crate::stack::tcp::seq::Seq;
+        use crate::stack::tcp::words::Seq;
         let mut cc = Cubic::default();
         cc.opened(&start(MSS));
         let (mut una, mut delay) = (0u32, 20);

@@ -6,7 +6,7 @@
 //! segments), it counts in full here as in all slow starts, as Linux has it.
 use super::Acked;
 use crate::base::time::Duration;
-use crate::stack::tcp::seq::Seq;
+use crate::stack::tcp::words::Seq;
 
 /// RFC 9406 4.3: the parameters by their names there.
 const MIN_RTT_THRESH: Duration = Duration::from_millis(4);

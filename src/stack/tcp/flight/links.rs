@@ -1,8 +1,9 @@
 //! The slab of records, the list by time, and what must hold of both.
-use super::super::seq::Seq;
 use super::record::{Record, Sums};
 use super::{Flight, NONE};
-use crate::base::{Instant, limits::TCP_FLIGHT_RECORDS};
+use crate::base::Instant;
+use crate::base::limits::TCP_FLIGHT_RECORDS;
+use crate::stack::tcp::words::Seq;
 
 impl Flight {
     /// The list by time, made anew. Only after rare events.

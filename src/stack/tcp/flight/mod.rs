@@ -11,13 +11,14 @@
 //! cannot make us keep one record for each.
 mod links;
 mod record;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use super::rate::Snapshot;
-use super::seq::Seq;
 use crate::base::{Instant, limits::TCP_FLIGHT_RECORDS};
-pub(super) use record::{Judgement, Record, Sums};
+use crate::stack::tcp::words::Seq;
+pub(crate) use record::{Judgement, Record, Sums};
+pub(crate) use snapshot::Snapshot;
 use std::collections::VecDeque;
 
 const NONE: u32 = u32::MAX;
@@ -26,7 +27,7 @@ const KEPT: usize = 1024;
 
 /// See the top of the file.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(crate) struct Flight {
     slab: Vec<Record>,
     /// First free record; the others follow in `newer`.
     free: u32,

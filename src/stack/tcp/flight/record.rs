@@ -1,8 +1,8 @@
 //! One record of what is outstanding, and the sums over all of them.
-use super::super::congestion::Lost;
-use super::super::rate::Snapshot;
-use super::super::seq::Seq;
+use super::snapshot::Snapshot;
 use crate::base::Instant;
+use crate::stack::tcp::congestion::Lost;
+use crate::stack::tcp::words::Seq;
 
 /// One piece of what is outstanding.
 #[derive(Clone, Copy, Debug)]

@@ -192,11 +192,20 @@ fn time_wait(mut s: Script) -> Script {
     s
 }
 
-/// RFC 1337: a reset does not end TIME-WAIT; RFC 9293 3.10.7.4: a later SYN opens anew.
-/// RFC 1337 3: TIME-WAIT is not assassinated.
+/// RFC 1337 3: with `rfc1337` TIME-WAIT is not assassinated by a reset; without, as on Linux, an
+/// exact one ends it. RFC 9293 3.10.7.4: a later SYN opens anew.
 #[test]
 fn time_wait_stands_resets_and_yields_to_a_new_syn() {
     let mut s = time_wait(Script::established());
+    s.put(R, 3, 0, &[]);
+    s.expect_nothing();
+    s.expect_state(State::TimeWait);
+    s.put(R, 2, 0, &[]);
+    s.expect_nothing();
+    s.expect_state(State::Closed);
+    assert_eq!(s.status().error, None);
+    let config = TcpConfig { rfc1337: true, ..plain_config() };
+    let mut s = time_wait(Script::with(config).open());
     s.release();
     s.put(R, 2, 0, &[]);
     s.expect_state(State::TimeWait);

@@ -278,3 +278,27 @@ fn a_listener_has_keys_of_its_own() {
         s.remote.set_port(s.remote.port() + 1);
     }
 }
+
+/// As on Linux before the program has accepted (`tcp_v4_err`): an ICMP error about the SYN-ACK ends
+/// a connection that fast open has begun. The program finds the data of the SYN, then the error;
+/// the peer, a reset. An error about something else does nothing.
+#[test]
+fn an_icmp_error_ends_a_child_before_its_handshake() {
+    let mut s = server(2, 5);
+    let cookie = ask(&mut s).unwrap();
+    s.remote = addr(2, 5001);
+    s.put_with(S, 0, 0, b"hello", with_cookie(cookie));
+    s.expect_syn_ack(6);
+    assert!(s.accept());
+    let error = IcmpError::Unreachable(crate::base::NetError::HostUnreachable);
+    s.tcp.icmp_arrives(s.now, s.tuple(), s.ours.wrapping_add(5_000), error);
+    s.expect_state(State::SynReceived);
+    s.tcp.icmp_arrives(s.now, s.tuple(), s.ours, error);
+    s.expect_state(State::Closed);
+    assert_eq!(s.read(), b"hello");
+    let mut rest = [0; 8];
+    let end = s.tcp.receive(s.now, s.id(), &mut rest);
+    assert_eq!(end, Err(crate::base::NetError::HostUnreachable));
+    s.put(A, 6, 1, &[]);
+    s.expect(R, 1, 0, 0);
+}

@@ -321,3 +321,42 @@ fn a_segment_size_that_was_asked_for() {
     s.send(200);
     s.expect(P.with(A), 601, 1, 600);
 }
+
+/// RFC 7323 2.3, as Linux `tcp_select_initial_window`: the shift that is offered lets the largest
+/// buffer of the net be used, or the one that the program has set, or its clamp.
+#[test]
+fn the_window_scale_follows_the_receive_buffer() {
+    let config = || TcpConfig { receive_buffer: 15_728_640, ..TcpConfig::default() };
+    for (receive_buffer, window_clamp, shift) in [
+        (0, 0, 8),
+        (20_000, 0, 0),
+        (65_535, 0, 0),
+        (65_536, 0, 1),
+        (1 << 20, 0, 5),
+        (0, 30_000, 0),
+        (1 << 20, 200_000, 2),
+    ] {
+        let options = TcpOptions { receive_buffer, window_clamp, ..TcpOptions::default() };
+        let mut s = Script::with(config());
+        let syn = s.connect(options.clone());
+        assert_eq!(syn.header.options.window_shift, Some(shift), "{receive_buffer}");
+        // The same in a SYN-ACK, by the options of the listener; and it is what counts later.
+        let mut s = Script::with(config());
+        s.tcp.listen(s.local, false, 1).unwrap();
+        s.tcp.set_listener_options(s.local, false, options);
+        let offer = Options { mss: Some(1000), window_shift: Some(7), ..Options::default() };
+        s.put_with(S, 0, 0, &[], offer);
+        let answer = s.get().expect("a SYN-ACK").header;
+        assert_eq!(answer.options.window_shift, Some(shift), "{receive_buffer}");
+        s.ours = answer.seq;
+        s.put(P.with(A), 1, 1, &[0; 1000]);
+        let ack = s.get().expect("an ACK").header;
+        let space = match receive_buffer {
+            0 => 65_536,
+            asked => asked,
+        };
+        let space = if window_clamp > 0 { space.min(window_clamp) } else { space };
+        let window = u32::from(ack.window) << shift;
+        assert!(window <= space && window + 2_500 >= space.min(65_535), "{window} of {space}");
+    }
+}

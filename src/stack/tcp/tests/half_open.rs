@@ -49,7 +49,7 @@ fn always(timestamps: bool) -> TcpConfig {
 /// RFC 4987 3.2: a half-open connection is a small record, not a connection.
 #[test]
 fn a_half_open_connection_is_small() {
-    let size = core::mem::size_of::<super::super::syn_queue::Request>();
+    let size = core::mem::size_of::<crate::stack::tcp::open::Request>();
     assert!(size <= 320, "{size} bytes");
 }
 
@@ -195,10 +195,11 @@ fn segments_in_syn_received() {
     s.put(R, 1, 0, &[]);
     s.expect_nothing();
     assert_eq!(count(&s), 0);
-    // Fourth: SYN in the window.
+    // Fourth: SYN in the window. As on Linux its sender is told.
     let mut s = fresh();
     s.put(S, 9, 0, &[]);
-    s.expect_nothing();
+    let reset = s.get().expect("a reset").header;
+    assert_eq!((reset.flags, reset.seq, reset.ack), (R.with(A), 0, THEIRS.wrapping_add(10)));
     assert_eq!(count(&s), 0);
     // The same SYN: the SYN-ACK again.
     let mut s = fresh();

@@ -1,5 +1,7 @@
 //! Tests of TCP as a whole: packet scripts that read like traces, and two stacks joined by an
 //! unreliable network under a virtual clock.
+mod answers;
+mod backlog;
 mod close;
 mod congestion;
 mod delack;

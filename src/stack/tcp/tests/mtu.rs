@@ -179,7 +179,7 @@ fn probes_halve_what_is_not_known() {
             assert_eq!(tried, (low + high) / 2, "between {low} and {high}");
             sent(&mut s);
             s.pass_ms(10);
-            let end = s.tcp.table.get(s.id()).unwrap().tx.nxt.0.wrapping_sub(s.ours);
+            let end = s.tcp.conn(s.id()).unwrap().sides().0.nxt.0.wrapping_sub(s.ours);
             if tried <= carried {
                 low = tried;
             } else {
@@ -235,4 +235,25 @@ fn a_probe_is_as_long_as_the_size_it_tries() {
     }
     let [(_, size)] = probes[..] else { panic!("{probes:?}") };
     assert_eq!(size, (1064 + 1540) / 2);
+}
+
+/// RFC 1191 6.5: what left before the path was known to be narrow goes again in pieces, also if it
+/// was another connection that learned it; the whole host is told of it once.
+#[test]
+fn what_another_connection_has_learned_is_obeyed() {
+    let mut s = Script::plain();
+    s.path.mtu = 1540;
+    let mut s = s.open_with(Options { mss: Some(1500), ..Options::default() });
+    s.send(1500);
+    s.expect(P.with(A), 1, 1, 1500);
+    let first = s.ours.wrapping_add(1);
+    s.tcp.path_mtu_changed(s.now, s.remote.ip(), 1040);
+    let known = s.tcp.icmp_arrives(s.now, s.tuple(), first, IcmpError::TooBig(1040));
+    assert_eq!(known, Some(1040));
+    s.expect(A, 1, 1, 1000);
+    s.expect(P.with(A), 1001, 1, 500);
+    for (seq, mtu) in [(first.wrapping_add(1500), 900), (first.wrapping_sub(1), 900), (first, 1100)]
+    {
+        assert_eq!(s.tcp.icmp_arrives(s.now, s.tuple(), seq, IcmpError::TooBig(mtu)), None);
+    }
 }

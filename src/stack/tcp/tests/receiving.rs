@@ -150,3 +150,31 @@ fn too_many_gaps() {
     assert_eq!(s.read().len(), 300);
     assert_eq!(s.now, Instant::from_millis(1_000_000));
 }
+
+/// Linux `tcp_grow_window`: data behind a gap, which nobody can read yet, lets the window grow, up
+/// to what the first buffer takes; but not without SACK, nor beyond what the program has set.
+#[test]
+fn the_window_grows_on_data_behind_a_gap() {
+    let edge = |receive_buffer: u32, sack_permitted: bool| {
+        let mut s = Script::with(TcpConfig { window_scaling: true, ..plain_config() });
+        s.path.mtu = 1500;
+        s.connect(TcpOptions { receive_buffer, ..TcpOptions::default() });
+        let (mss, window_shift) = (Some(1460), Some(7));
+        let options = Options { mss, window_shift, sack_permitted, ..Options::default() };
+        s.put_with(S.with(A), 0, 1, &[], options);
+        s.get().expect("an ACK");
+        let mut windows = Vec::new();
+        for seq in [2001, 11_001, 21_001] {
+            s.put(A, seq, 1, &[0; 9000]);
+            let info = s.tcp.info(s.now, s.id()).unwrap();
+            let got = s.get().expect("an ACK").header;
+            windows.push(u32::from(got.window) << info.rcv_wscale);
+        }
+        windows
+    };
+    let grown = edge(0, true);
+    assert!(grown[0] > 80_000 && grown[0] <= 83_500, "{grown:?}");
+    assert_eq!(grown[1..], [grown[0]; 2]);
+    assert!(edge(0, false).iter().all(|window| *window <= 65_536));
+    assert!(edge(30_000, true).iter().all(|window| *window <= 30_000));
+}

@@ -241,6 +241,28 @@ fn an_established_connection_times_out() {
     }
 }
 
+/// RFC 5461 4, as on Linux: what ICMP says of a connection that lives on is told once, and is over
+/// with the next ACK, whatever that acknowledges.
+#[test]
+fn a_soft_error_is_told_once() {
+    use crate::base::NetError::{HostDown, NetUnreachable};
+    let mut s = Script::established();
+    s.send(10);
+    s.get();
+    let seq = s.ours.wrapping_add(1);
+    let tell = |s: &mut Script, error| {
+        s.tcp.icmp_arrives(s.now, s.tuple(), seq, IcmpError::Unreachable(error));
+    };
+    tell(&mut s, HostDown);
+    tell(&mut s, NetUnreachable);
+    assert_eq!(s.tcp.take_soft_error(s.id()), Some(NetUnreachable));
+    assert_eq!(s.tcp.take_soft_error(s.id()), None);
+    tell(&mut s, HostDown);
+    s.put(A, 1, 1, &[]);
+    assert_eq!(s.tcp.take_soft_error(s.id()), None);
+    s.expect_state(State::Established);
+}
+
 /// Data that the peer had reported and dropped again (RFC 2018 8).
 #[test]
 fn reneging_is_survived() {

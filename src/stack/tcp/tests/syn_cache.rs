@@ -5,9 +5,8 @@ use crate::base::rng::Secret;
 use crate::base::{FourTuple, Instant};
 use crate::stack::Event;
 use crate::stack::tcp::conn::Conn;
-use crate::stack::tcp::seq::Seq;
-use crate::stack::tcp::syn_queue::{Request, SynQueue, syn};
-use crate::stack::tcp::table::Keyed;
+use crate::stack::tcp::open::{Request, SynQueue, syn};
+use crate::stack::tcp::words::{Keyed, Seq};
 use crate::stack::tcp::*;
 use crate::wire::tcp::{Flags, Options};
 use core::hash::BuildHasher;
@@ -33,16 +32,17 @@ fn a_cache_of_syns() {
         s.put_with(S, 0, 0, &[], offered);
         s.ours = s.get().expect("a SYN-ACK").header.seq;
     }
-    assert_eq!((s.tcp.table.iter().count(), s.tcp.syn_queue.iter().count()), (0, 3));
+    assert_eq!(s.tcp.sizes(), (0, 3));
     s.put(A, 1, 1, &[]);
-    assert_eq!((s.tcp.table.iter().count(), s.tcp.syn_queue.iter().count()), (1, 2));
+    assert_eq!(s.tcp.sizes(), (1, 2));
     let Some(Event::TcpAccepted { conn, .. }) = s.tcp.poll_event() else { panic!("nobody") };
-    let conn = s.tcp.table.get(conn).unwrap();
-    assert_eq!((conn.tx.iss.0, conn.rx.irs.0), (s.ours, THEIRS));
-    assert_eq!((conn.tx.peer_mss, conn.sack, conn.stamps.recent), (700, true, 77));
+    let conn = s.tcp.conn(conn).unwrap();
+    let (tx, rx) = conn.sides();
+    assert_eq!((tx.iss.0, rx.irs().0), (s.ours, THEIRS));
+    assert_eq!((tx.peer_mss, conn.agreed()), (700, (true, Some(77))));
     s.remote = addr(2, 2);
     s.put(R, 1, 0, &[]);
-    assert_eq!((s.tcp.table.iter().count(), s.tcp.syn_queue.iter().count()), (1, 1));
+    assert_eq!(s.tcp.sizes(), (1, 1));
 }
 
 /// RFC 4987 3.5: whatever listeners and peers there are, the records have one limit.

@@ -1,6 +1,7 @@
 //! The variables of a connection, and where the first of them comes from.
 use super::script::*;
 use crate::base::FourTuple;
+use crate::base::addr::SocketAddr;
 use crate::base::rng::Secret;
 use crate::base::time::Duration;
 use crate::stack::tcp::*;
@@ -9,16 +10,16 @@ use crate::wire::tcp::Options;
 /// The variables of RFC 9293 3.3.1 by their names there; sequence numbers relative to the ISS and
 /// the IRS, SND.WL1 to the IRS, SND.WL2 to the ISS.
 fn variables(s: &Script) -> [(&'static str, u32); 8] {
-    let conn = s.tcp.table.get(s.id()).expect("the connection exists");
-    let (tx, rx) = (&conn.tx, &conn.rx);
+    let conn = s.tcp.conn(s.id()).expect("the connection exists");
+    let (tx, rx) = conn.sides();
     [
         ("SND.UNA", tx.una.past(tx.iss)),
         ("SND.NXT", tx.nxt.past(tx.iss)),
         ("SND.WND", tx.wnd),
         ("SND.UP", tx.up.past(tx.una)),
-        ("SND.WL1", tx.wl1.past(rx.irs)),
+        ("SND.WL1", tx.wl1.past(rx.irs())),
         ("SND.WL2", tx.wl2.past(tx.iss)),
-        ("RCV.NXT", rx.nxt.past(rx.irs)),
+        ("RCV.NXT", rx.nxt().past(rx.irs())),
         ("RCV.WND", rx.window()),
     ]
 }
@@ -37,12 +38,13 @@ fn changed(s: &Script, before: &mut [(&'static str, u32); 8], changes: &[(&str, 
 fn the_variables_of_a_connection() {
     let mut s = Script::plain();
     s.connect(TcpOptions::default());
-    let conn = s.tcp.table.get(s.id()).unwrap();
-    assert_eq!(conn.tx.iss.0, s.ours);
-    assert_eq!((conn.tx.una, conn.tx.nxt), (conn.tx.iss, conn.tx.iss + 1));
+    let conn = s.tcp.conn(s.id()).unwrap();
+    let tx = conn.sides().0;
+    assert_eq!(tx.iss.0, s.ours);
+    assert_eq!((tx.una, tx.nxt), (tx.iss, tx.iss + 1));
     s.put_with(S.with(A), 0, 1, &[], Options { mss: Some(1000), ..Options::default() });
     s.expect(A, 1, 1, 0);
-    assert_eq!(s.tcp.table.get(s.id()).unwrap().rx.irs.0, THEIRS);
+    assert_eq!(s.tcp.conn(s.id()).unwrap().sides().1.irs().0, THEIRS);
     let mut v = variables(&s);
     let window = v[7].1;
     assert_eq!(v.map(|v| v.1), [1, 1, 50_000, 0, 0, 1, 1, window]);
@@ -83,13 +85,13 @@ fn the_variables_of_a_connection() {
     changed(&s, &mut v, &[("SND.UNA", 1002), ("SND.UP", 0), ("SND.WL2", 1002)]);
     s.urgent = 3;
     s.put(U.with(A), 601, 1002, b"abc");
-    let rx = &s.tcp.table.get(s.id()).unwrap().rx;
-    assert_eq!(rx.urgent.map(|at| at.past(rx.irs)), Some(603));
+    let rx = s.tcp.conn(s.id()).unwrap().sides().1;
+    assert_eq!(rx.urgent().map(|at| at.past(rx.irs())), Some(603));
 }
 
 /// The initial sequence number that a connect to `remote` from `local` has now.
 fn chosen(tcp: &Tcp, now: crate::base::Instant, local: SocketAddr, remote: SocketAddr) -> u32 {
-    tcp.initial_sequence(&FourTuple { local, remote }, now).0
+    tcp.sequence_now(&FourTuple { local, remote }, now)
 }
 
 /// RFC 9293 3.4.1 (MUST-8, SHLD-1, MUST-9): the number comes from a clock that ticks every 4 us and

@@ -1,8 +1,9 @@
 //! The state machine (draft 5.3): when Startup ends, the cycle of ProbeBW, ProbeRTT.
-use super::super::Acked;
-use super::model::AckPhase;
-use super::{Bbr, HEADROOM, INFINITE, State};
-use crate::base::{Instant, time::Duration};
+use super::bbr_state::Bbr;
+use super::model::{AckPhase, HEADROOM, INFINITE, State};
+use crate::base::Instant;
+use crate::base::time::Duration;
+use crate::stack::tcp::congestion::Acked;
 
 /// 2.16.2 ProbeRTTDuration.
 const PROBE_RTT_DURATION: Duration = Duration::from_millis(200);

@@ -1,6 +1,8 @@
 //! Each rule, with virtual numbers: one acknowledgment a round trip unless said otherwise.
 use super::super::{Acked, Congestion, Lost, RateSample, Start, tests::start};
-use super::*;
+use super::bbr_state::*;
+use super::model::*;
+use crate::base::{Instant, time::Duration};
 
 const MSS: u32 = 1000;
 const RTT: Duration = Duration::from_millis(40);
