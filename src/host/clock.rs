@@ -21,7 +21,7 @@ pub fn yield_now() {
 }
 
 /// Bits that cannot be guessed from outside: for ports (RFC 6056), which need no more. No system
-/// call, no lock: the 16 random bytes that the kernel gives to every program, the time, and a count.
+/// call, no lock: the 16 random bytes that the kernel gives to every program, the time, a count.
 pub fn random_port_bits() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Relaxed);

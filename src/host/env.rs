@@ -1,6 +1,8 @@
 //! The environment, without the locks of `std::env` (a forked child of a threaded program may find
 //! them held for ever).
 use core::ffi::{CStr, c_char};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use once_cell::race::OnceBox;
 
 unsafe extern "C" {
     /// The C library's list of `NAME=value` strings, ended by NULL.
@@ -35,20 +37,29 @@ pub unsafe fn var(name: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// A variable that is read once, when the library is loaded or at the first use.
+/// A variable that is read once, when the library is loaded or at the first use. One that is not
+/// set costs no memory.
 pub struct Setting {
     name: &'static str,
-    value: once_cell::race::OnceBox<Option<Vec<u8>>>,
+    is_unset: AtomicBool,
+    value: OnceBox<Vec<u8>>,
 }
 
 impl Setting {
     /// The variable of this name.
     pub const fn new(name: &'static str) -> Setting {
-        Setting { name, value: once_cell::race::OnceBox::new() }
+        Setting { name, is_unset: AtomicBool::new(false), value: OnceBox::new() }
     }
     /// Its value; `None` if it was not set.
     pub fn get(&self) -> Option<&[u8]> {
-        // SAFETY: it is read when the library is loaded, before the program's code runs.
-        self.value.get_or_init(|| Box::new(unsafe { var(self.name) })).as_deref()
+        if self.is_unset.load(Relaxed) {
+            return None;
+        }
+        let value = self.value.get_or_try_init(|| {
+            // SAFETY: it is read when the library is loaded, before the program's code runs.
+            unsafe { var(self.name) }.map(Box::new).ok_or(())
+        });
+        self.is_unset.store(value.is_err(), Relaxed);
+        value.ok().map(Vec::as_slice)
     }
 }

@@ -60,16 +60,38 @@ pub mod silence {
         DEPTH.with(|depth| depth.set(depth.get().wrapping_sub(1)));
     }
 
-    /// To be called when the library is loaded.
+    /// To be called when the library is loaded. Only in the shared library, whose panics are its
+    /// own: a Rust program that links ours keeps its hook.
     pub fn install() {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if DEPTH.with(Cell::get) == 0 {
-                before(panic);
-            } else if log::wanted() {
+        if !is_shared_library() {
+            return;
+        }
+        std::panic::set_hook(Box::new(|panic| {
+            if log::wanted() {
                 log::say(&format!("a defect of Understudy: {panic}"));
+            } else if DEPTH.with(Cell::get) == 0 {
+                log::say_always(&panic.to_string());
             }
         }));
+    }
+
+    /// Whether this code is in an object of that name, not in a program.
+    fn is_shared_library() -> bool {
+        let mut info = core::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+        let here = install as fn() as *const core::ffi::c_void;
+        // SAFETY: it writes a Dl_info, all of whose fields may be null.
+        let info = unsafe {
+            if libc::dladdr(here, info.as_mut_ptr()) == 0 {
+                return false;
+            }
+            info.assume_init()
+        };
+        if info.dli_fname.is_null() {
+            return false;
+        }
+        // SAFETY: a C string of the loader, for as long as the object is loaded.
+        let name = unsafe { core::ffi::CStr::from_ptr(info.dli_fname) }.to_bytes();
+        name.windows(13).any(|part| part == b"libunderstudy")
     }
 }
 

@@ -26,3 +26,8 @@ pub fn say(text: &str) {
         _ => file::write_once(2, line.as_bytes()),
     }
 }
+
+/// Writes one line to standard error: for what ends a thread of ours.
+pub fn say_always(text: &str) {
+    file::write_once(2, format!("understudy: {text}\n").as_bytes());
+}

@@ -55,8 +55,11 @@ macro_rules! functions {
         /// Where each function is; null until [`look_up`] has run.
         mod places {
             use super::*;
-            $( #[allow(non_upper_case_globals)]
-               pub(super) static $name: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut()); )*
+            $(
+                #[allow(non_upper_case_globals)]
+                pub(super) static $name: AtomicPtr<c_void> =
+                    AtomicPtr::new(core::ptr::null_mut());
+            )*
         }
         $(
             /// As the manual page of this function says.

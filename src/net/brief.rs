@@ -12,6 +12,7 @@ use crate::base::addr::{IpAddr, Ipv4Addr};
 use crate::base::congestion;
 use core::fmt;
 use core::str::FromStr;
+use std::borrow::Cow;
 
 /// The net that is there when none is named.
 pub const LOCAL: &str = "local";
@@ -74,7 +75,7 @@ pub struct BriefRoute {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Brief {
     /// The net's name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// The net's id in socket names; 0 for `local`.
     pub id: u32,
     /// The net's own addresses (loopback excluded: always there).
@@ -123,9 +124,9 @@ fn wrong<T>(text: impl Into<String>) -> Result<T, BriefError> {
 
 impl Brief {
     /// The net that is there when none is named.
-    pub fn local() -> Brief {
+    pub const fn local() -> Brief {
         Brief {
-            name: LOCAL.into(),
+            name: Cow::Borrowed(LOCAL),
             id: 0,
             addresses: Vec::new(),
             routes: Vec::new(),
@@ -218,7 +219,7 @@ impl FromStr for Brief {
         if fields.next() != Some("v1") {
             return wrong("it does not begin with \"v1;\"");
         }
-        let mut brief = Brief { name: String::new(), ..Brief::local() };
+        let mut brief = Brief { name: Cow::Borrowed(""), ..Brief::local() };
         let (mut id, mut users) = (None, None);
         for field in fields {
             let Some((key, value)) = field.split_once('=') else {
@@ -226,7 +227,7 @@ impl FromStr for Brief {
             };
             let bad = || BriefError(format!("\"{value}\" is no value for {key}"));
             match key {
-                "name" if is_net_name(value) => brief.name = value.into(),
+                "name" if is_net_name(value) => brief.name = Cow::Owned(value.into()),
                 "name" => return Err(bad()),
                 "id" => id = Some(u32::from_str_radix(value, 16).map_err(|_| bad())?),
                 "addr" => brief.addresses.push(value.parse().map_err(|_| bad())?),

@@ -181,7 +181,7 @@ impl NetConfig {
         routes.sort_by_key(|r| core::cmp::Reverse(r.prefix.prefix_len));
         let default_users = if uid == 0 { Users::Any } else { Users::Only(vec![uid]) };
         Brief {
-            name: self.name.clone(),
+            name: self.name.clone().into(),
             id: net_id(&self.name, uid),
             addresses,
             routes,

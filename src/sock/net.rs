@@ -16,6 +16,8 @@ static RUNTIME_DIR: Setting = Setting::new("XDG_RUNTIME_DIR");
 
 /// What the environment says, set once.
 static BRIEF: OnceBox<Brief> = OnceBox::new();
+/// The net that is there when none is named.
+static LOCAL: Brief = Brief::local();
 /// The net that the process has put itself into, set once.
 static ENTERED: OnceBox<Brief> = OnceBox::new();
 
@@ -39,6 +41,9 @@ pub fn enter(brief: Brief) -> Result<(), Errno> {
 pub fn usable() -> Result<&'static Brief, Errno> {
     if let Some(brief) = ENTERED.get() {
         return Ok(brief);
+    }
+    if NET.get().is_none_or(|name| name.is_empty() || name == brief::LOCAL.as_bytes()) {
+        return Ok(&LOCAL);
     }
     BRIEF.get_or_try_init(|| match read() {
         Ok(brief) => Ok(Box::new(brief)),
@@ -78,7 +83,6 @@ fn read() -> Result<Brief, String> {
     let text = NET.get().unwrap_or_default();
     let text = core::str::from_utf8(text).map_err(|_| "UNDERSTUDY_NET is not text".to_owned())?;
     match text {
-        "" | brief::LOCAL => Ok(Brief::local()),
         _ if text.starts_with("v1;") => text.parse().map_err(|e| format!("UNDERSTUDY_NET: {e}")),
         name if !brief::is_net_name(name) => Err(format!("UNDERSTUDY_NET: {name}: not a name")),
         name => read_file(name),

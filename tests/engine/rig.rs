@@ -42,7 +42,7 @@ fn fresh_brief() -> Brief {
     let id = (std::process::id() << 8 | number & 0xff).max(1);
     let prefix: Cidr = "10.9.0.0/24".parse().unwrap();
     Brief {
-        name: format!("test{id}"),
+        name: format!("test{id}").into(),
         id,
         addresses: vec![format!("{OURS}/24").parse().unwrap()],
         routes: vec![BriefRoute { prefix, source: OURS.parse().unwrap() }],

@@ -126,7 +126,7 @@ fn brief(flags: &Flags) -> Brief {
         .collect();
     Brief {
         id: net_id(&name, 0),
-        name,
+        name: name.into(),
         addresses: flags.addresses.clone(),
         routes,
         users: Users::Any,

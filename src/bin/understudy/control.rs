@@ -43,7 +43,7 @@ pub fn connect(brief: &Brief) -> Result<Option<Control>> {
         let owner = peer.uid.as_raw();
         bail!("the engine of net {} belongs to user {owner}, not to you or root", brief.name);
     }
-    Ok(Some(Control { fd, net: brief.name.clone() }))
+    Ok(Some(Control { fd, net: brief.name.to_string() }))
 }
 
 /// Connects to the engine of a net, which must be there.
@@ -85,7 +85,7 @@ pub fn pick(name: Option<&str>) -> Result<(Brief, Control)> {
         0 => Err(advice("no net with an engine is up", "start one with `understudy up FILE`")),
         1 => Ok(up.remove(0)),
         _ => {
-            let names: Vec<_> = up.iter().map(|(b, _)| b.name.as_str()).collect();
+            let names: Vec<_> = up.iter().map(|(b, _)| &*b.name).collect();
             let what = format!("several nets are up: {}", names.join(", "));
             Err(advice(what, "name the one that you mean"))
         }

@@ -108,7 +108,7 @@ fn join(
 ) -> Vec<Shown> {
     let name = |id: u32| {
         let brief = briefs.iter().find(|b| b.id == id);
-        brief.map_or_else(|| format!("{id:08x}"), |b| b.name.clone())
+        brief.map_or_else(|| format!("{id:08x}"), |b| b.name.to_string())
     };
     // Connections that the engines know, to be taken out when their program's socket is found.
     let mut wire: HashMap<(u32, SocketAddr, SocketAddr), &Connection> = HashMap::new();

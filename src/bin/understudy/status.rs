@@ -71,7 +71,7 @@ fn row(snapshot: &Result<Option<Snapshot>>, brief: &Brief) -> [String; 7] {
             let links: Vec<String> =
                 links.map(|i| format!("{}{}", i.link, if i.up { "" } else { " (down)" })).collect();
             [
-                brief.name.clone(),
+                brief.name.to_string(),
                 "up".into(),
                 s.pid.to_string(),
                 duration(s.uptime_s),
@@ -83,10 +83,10 @@ fn row(snapshot: &Result<Option<Snapshot>>, brief: &Brief) -> [String; 7] {
         Ok(None) => {
             let elsewhere = nets::lives_elsewhere(&brief.name);
             let state = if elsewhere { "in another netns" } else { "no engine" };
-            [brief.name.clone(), state.into(), dash(), dash(), dash(), addresses, dash()]
+            [brief.name.to_string(), state.into(), dash(), dash(), dash(), addresses, dash()]
         }
         Err(_) => {
-            [brief.name.clone(), "no answer".into(), dash(), dash(), dash(), addresses, dash()]
+            [brief.name.to_string(), "no answer".into(), dash(), dash(), dash(), addresses, dash()]
         }
     }
 }

@@ -135,7 +135,7 @@ pub struct Connection {
 /// The snapshot as JSON text.
 pub fn take(engine: &Engine, now: Instant) -> String {
     let snapshot = Snapshot {
-        net: engine.net.brief().name.clone(),
+        net: engine.net.brief().name.to_string(),
         brief: engine.net.brief().to_string(),
         pid: rustix::process::getpid().as_raw_nonzero().get(),
         uptime_s: now.since(engine.lifetime.started()).as_secs(),

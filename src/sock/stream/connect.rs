@@ -143,7 +143,7 @@ fn destination(sock: &Socket, address: SocketAddr) -> Result<SocketAddr, Errno> 
 }
 
 /// Whether a socket of IPv6 that is bound to `own` can connect to `remote`: one that is bound to a
-/// v4-mapped address is an IPv4 socket, and one that is bound to an IPv6 address has no way to IPv4.
+/// v4-mapped address is an IPv4 socket; one that is bound to an IPv6 address has no way to IPv4.
 fn check_families(own: IpAddr, remote: IpAddr) -> Result<(), Errno> {
     match (own, remote) {
         (IpAddr::V4(_), IpAddr::V6(_)) => Err(Errno::AFNOSUPPORT),

@@ -191,7 +191,7 @@ fn send_request(
 
 const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 
-/// `SO_SNDBUF` of a socket whose program has not set it (`net.core.wmem_default`); 0: not known yet.
+/// `SO_SNDBUF` of a socket whose program has not set it (`net.core.wmem_default`); 0: unknown.
 static DEFAULT_BUFFER: AtomicI32 = AtomicI32::new(0);
 
 /// What `SO_SNDBUF` is when no connect is under way.
@@ -228,7 +228,7 @@ fn shrink_buffer(sock: &Socket, len: usize) {
     let _ = option::set_int(sock.fd, libc::SOL_SOCKET, libc::SO_SNDBUF, len as i32 + 64);
 }
 
-/// The program has set `SO_SNDBUF` while its connect is under way: the new size counts from then on,
+/// The program has set `SO_SNDBUF` while its connect is under way: the new size counts later,
 /// but the socket must not become writable.
 pub fn keep_shrunk(sock: &Socket) {
     if sock.has(SocketFlags::WIRE) && sock.state() == StreamState::Connecting {
