@@ -173,6 +173,10 @@ impl ReceiveSide {
     /// A segment came, of whatever kind.
     pub fn heard(&mut self, now: Instant) {
         self.last_heard = now;
+    }
+
+    /// A segment is about to be looked at.
+    pub fn begin_segment(&mut self) {
         self.duplicates.begin();
     }
 

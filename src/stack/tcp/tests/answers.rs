@@ -213,6 +213,13 @@ fn one_ack_for_a_segment_over_delivered_and_queued_data() {
         .flat_map(|got| got.header.options.sack_blocks().to_vec())
         .collect();
     assert_eq!(blocks, [block(1, 101), block(201, 301)]);
+    // Also where the second brings something new.
+    s.put(A, 1, 1, &[0; 100]);
+    s.put(A, 3401, 1, &[0; 200]);
+    let blocks: Vec<_> = std::iter::from_fn(|| s.get())
+        .flat_map(|got| got.header.options.sack_blocks().to_vec())
+        .collect();
+    assert_eq!(blocks, [block(1, 101), block(3401, 3501)]);
 }
 
 /// As on Linux: a FIN needs no room in the window; data in front of it does.

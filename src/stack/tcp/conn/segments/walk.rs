@@ -15,6 +15,7 @@ impl Conn {
     /// Every segment for a connection that has sent or received a SYN comes through here.
     pub fn segment_arrives(&mut self, cx: &mut Cx<'_>, segment: Segment<'_>) {
         self.stats.segs_in = self.stats.segs_in.wrapping_add(1);
+        self.rx.begin_segment();
         let outcome = match self.state {
             State::Closed | State::Listen => Err(Verdict::Drop(Count::Ended)),
             State::SynSent => self.syn_sent(cx, &segment),
