@@ -1,6 +1,7 @@
 //! `<fcntl.h>`.
 use super::unistd::new_descriptor;
 use crate::host::next;
+use crate::sock::descriptor::private;
 use core::ffi::{c_int, c_long};
 
 /// fcntl(2). The third argument is a number or a pointer, by the command.
@@ -15,7 +16,10 @@ pub unsafe extern "C-unwind" fn us_fcntl(fd: c_int, command: c_int, argument: c_
     // SAFETY: the caller's promise.
     let answer = unsafe { next::fcntl(fd, command, argument) };
     match command {
-        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => new_descriptor(answer),
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
+            private::forget(fd);
+            new_descriptor(answer)
+        }
         _ => answer,
     }
 }

@@ -4,7 +4,6 @@ use crate::base::addr::SocketAddr;
 use crate::host::message::{Payload, Received};
 use crate::host::usermem::UserSlice;
 use crate::host::{Errno, fd::Raw};
-use crate::sock::descriptor::kind;
 use crate::sock::descriptor::sockaddr::encode;
 use core::mem::offset_of;
 use libc::msghdr;
@@ -77,29 +76,29 @@ impl Header<'_> {
     }
 }
 
-/// Descriptors that came in a message (SCM_RIGHTS) are new: nothing is known of them.
+/// Calls `each` with every descriptor that a message has passed or brought (SCM_RIGHTS).
 ///
 /// # Safety
-/// As [`Header::read`], for a message that the kernel has just written.
-pub(super) unsafe fn forget_passed(message: *const msghdr) {
-    // SAFETY: the caller's promise.
-    let Ok(header) = (unsafe { Header::read(message) }) else { return };
+/// The kernel has just read or written the message and its control data, without an error: they are
+/// where the header says.
+pub(super) unsafe fn each_passed(message: *const msghdr, each: fn(Raw)) {
+    // SAFETY: the caller's promise, here and below.
+    let header = unsafe { message.read_unaligned() };
     const CMSG: usize = core::mem::size_of::<libc::cmsghdr>();
-    let mut rest = header.control;
-    while rest.len() >= CMSG {
-        let Ok(bytes) = rest.read_array::<CMSG>() else { return };
-        let len = usize::from_ne_bytes(bytes[..8].try_into().unwrap_or_default());
-        let int = |at: usize| i32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap_or_default());
-        if len < CMSG {
+    let (start, len) = (header.msg_control.cast::<u8>(), header.msg_controllen);
+    let mut at = 0;
+    while !start.is_null() && len - at >= CMSG {
+        // SAFETY: a whole header lies there.
+        let head = unsafe { start.add(at).cast::<libc::cmsghdr>().read_unaligned() };
+        if head.cmsg_len < CMSG || head.cmsg_len > len - at {
             return;
         }
-        if int(8) == libc::SOL_SOCKET && int(12) == libc::SCM_RIGHTS {
-            let mut numbers = rest.first(len).skip(CMSG);
-            while let Ok(number) = numbers.read_array::<4>() {
-                kind::forget(Raw::from_ne_bytes(number));
-                numbers = numbers.skip(4);
+        if head.cmsg_level == libc::SOL_SOCKET && head.cmsg_type == libc::SCM_RIGHTS {
+            for offset in (CMSG..head.cmsg_len.saturating_sub(3)).step_by(4) {
+                // SAFETY: inside the control message.
+                each(unsafe { start.add(at + offset).cast::<Raw>().read_unaligned() });
             }
         }
-        rest = rest.skip(len.next_multiple_of(8));
+        at += head.cmsg_len.next_multiple_of(8).min(len - at);
     }
 }

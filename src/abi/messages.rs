@@ -1,11 +1,12 @@
 //! `<sys/socket.h>`: the calls with a `struct msghdr`.
-use super::header::{Header, forget_passed};
+use super::header::{Header, each_passed};
 use super::sys_socket::destination;
 use super::{answer, answer_int, value_of};
 use crate::host::guard::guarded;
 use crate::host::next::{self, checked};
 use crate::host::{Errno, clock, fd::Raw, usermem::UserSlice};
 use crate::sock::descriptor::kind::{self, FdKind};
+use crate::sock::descriptor::private;
 use crate::sock::stream::send;
 use crate::sock::transfer;
 use core::ffi::{c_int, c_uint};
@@ -36,7 +37,7 @@ unsafe fn send_message(fd: Raw, message: *const msghdr, flags: c_int) -> Result<
     let mut kind = kind::of(fd);
     if kind == FdKind::Other {
         // SAFETY: the caller's promise.
-        return checked(unsafe { next::sendmsg(fd, message, flags) });
+        return unsafe { send_others(fd, message, flags) };
     }
     // SAFETY: the caller's promise.
     let header = guarded(|| unsafe { Header::read(message) })?;
@@ -50,10 +51,8 @@ unsafe fn send_message(fd: Raw, message: *const msghdr, flags: c_int) -> Result<
             // and zero-copy marks): none of it goes to the kernel.
             send::send(fd, header.payload, flags)
         }
-        FdKind::Other => {
-            // SAFETY: the caller's promise.
-            checked(unsafe { next::sendmsg(fd, message, flags) })
-        }
+        // SAFETY: the caller's promise.
+        FdKind::Other => unsafe { send_others(fd, message, flags) },
         _ => {
             let (name, len) = (header.name as *const libc::sockaddr, header.name_len as u32);
             // SAFETY: the caller's promise.
@@ -62,11 +61,23 @@ unsafe fn send_message(fd: Raw, message: *const msghdr, flags: c_int) -> Result<
             match transfer::send_looked_at(fd, header.payload, to, header.control, flags) {
                 // The hint was wrong; it is right now.
                 // SAFETY: the caller's promise.
-                Err(Errno::NOTSOCK) => checked(unsafe { next::sendmsg(fd, message, flags) }),
+                Err(Errno::NOTSOCK) => unsafe { send_others(fd, message, flags) },
                 sent => sent,
             }
         }
     }
+}
+
+/// On a descriptor that is not ours.
+///
+/// # Safety
+/// As [`us_sendmsg`].
+unsafe fn send_others(fd: Raw, message: *const msghdr, flags: c_int) -> Result<usize, Errno> {
+    // SAFETY: the caller's promise.
+    let sent = checked(unsafe { next::sendmsg(fd, message, flags) })?;
+    // SAFETY: the kernel has just read it.
+    unsafe { each_passed(message, private::forget) };
+    Ok(sent)
 }
 
 /// recvmsg(2).
@@ -115,11 +126,9 @@ unsafe fn receive_message(fd: Raw, message: *mut msghdr, flags: c_int) -> Result
 unsafe fn receive_others(fd: Raw, message: *mut msghdr, flags: c_int) -> Result<usize, Errno> {
     // SAFETY: the caller's promise.
     let len = checked(unsafe { next::recvmsg(fd, message, flags) })?;
-    guarded(|| {
-        // SAFETY: the caller's promise; the kernel has just written there.
-        unsafe { forget_passed(message) };
-        Ok(len)
-    })
+    // SAFETY: the kernel has just written it.
+    unsafe { each_passed(message, kind::forget) };
+    Ok(len)
 }
 
 /// sendmmsg(2).
@@ -138,7 +147,14 @@ pub unsafe extern "C-unwind" fn us_sendmmsg(
 ) -> c_int {
     if kind::of(fd) == FdKind::Other {
         // SAFETY: the caller's promise.
-        return unsafe { next::sendmmsg(fd, messages, count, flags) };
+        let sent = unsafe { next::sendmmsg(fd, messages, count, flags) };
+        for index in 0..usize::try_from(sent).unwrap_or(0) {
+            // SAFETY: the kernel has just read it.
+            unsafe {
+                each_passed(messages.wrapping_add(index).cast_const().cast(), private::forget)
+            };
+        }
+        return sent;
     }
     let count = count.min(libc::UIO_MAXIOV as c_uint) as usize;
     // SAFETY: the caller's promise.
@@ -162,7 +178,12 @@ pub unsafe extern "C-unwind" fn us_recvmmsg(
 ) -> c_int {
     if kind::of(fd) == FdKind::Other {
         // SAFETY: the caller's promise.
-        return unsafe { next::recvmmsg(fd, messages, count, flags, timeout) };
+        let received = unsafe { next::recvmmsg(fd, messages, count, flags, timeout) };
+        for index in 0..usize::try_from(received).unwrap_or(0) {
+            // SAFETY: the kernel has just written it.
+            unsafe { each_passed(messages.wrapping_add(index).cast_const().cast(), kind::forget) };
+        }
+        return received;
     }
     // SAFETY: the caller's promise.
     let deadline = match guarded(|| unsafe { deadline(timeout) }) {

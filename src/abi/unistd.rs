@@ -3,7 +3,7 @@ use super::{answer, slice};
 use crate::host::next::{self, checked};
 use crate::host::{Errno, message::Payload, sandbox, usermem::UserSlice};
 use crate::sock::descriptor::kind::{self, FdKind};
-use crate::sock::descriptor::reuse;
+use crate::sock::descriptor::{private, reuse};
 use crate::sock::stream::{receive, send};
 use crate::sock::transfer::{self, Want};
 use core::ffi::{c_int, c_uint, c_void};
@@ -119,6 +119,7 @@ pub extern "C-unwind" fn us_closefrom(first: c_int) {
 /// Errors: EBADF, EMFILE.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_dup(fd: c_int) -> c_int {
+    private::forget(fd);
     // SAFETY: takes a number.
     new_descriptor(unsafe { next::dup(fd) })
 }
@@ -128,6 +129,7 @@ pub extern "C-unwind" fn us_dup(fd: c_int) -> c_int {
 /// Errors: EBADF, EBUSY, EINTR.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_dup2(old: c_int, new: c_int) -> c_int {
+    private::forget(old);
     if old != new {
         kind::forget(new);
         reuse::before_close(new as u32, new as u32);
@@ -142,6 +144,7 @@ pub extern "C-unwind" fn us_dup2(old: c_int, new: c_int) -> c_int {
 /// Errors: EBADF, EBUSY, EINTR, EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn us_dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
+    private::forget(old);
     kind::forget(new);
     reuse::before_close(new as u32, new as u32);
     // SAFETY: takes numbers.

@@ -3,10 +3,9 @@
 //! - To the engine: an [`UdpSendHeader`] in front of the payload, sent to the engine's gateway
 //!   instead of the peer's socket. Only for datagrams that leave otherwise than usual.
 //! - To a program: a [`ReceiveMeta`], in a file in memory whose descriptor is sent along
-//! (SCM_RIGHTS), or, if it is only TTL, TOS and an IPv4 source, as the number in an
-//!   event counter. A program that
-//! reads the datagram without asking for control data never sees it: the kernel closes it. Without
-//! one all is as usual: TTL 64, TOS 0, one datagram.
+//!   (SCM_RIGHTS), or, if it is only TTL, TOS and an IPv4 source, as the number in an event
+//!   counter. A program that reads the datagram without asking for control data never sees it: the
+//!   kernel closes it. Without one all is as usual: TTL 64, TOS 0, one datagram.
 use super::codec::{Packet, Reader};
 use super::name::Transport;
 use crate::base::FourTuple;

@@ -1,6 +1,7 @@
 //! socket(2): which sockets are ours, and what they are made of.
 use super::descriptor::flags::SocketFlags;
 use super::descriptor::kind::{self, FdKind};
+use super::descriptor::private;
 use super::descriptor::socket::Socket;
 use super::net;
 use crate::host::{Errno, fd::Raw, unix};
@@ -82,6 +83,9 @@ pub fn object(kind: i32, creation: i32, flags: u64) -> Result<Raw, Errno> {
     let sock = Socket::new(fd.raw(), SocketFlags::new(flags));
     sock.store_flags()?;
     kind::set(sock.fd, FdKind::of_flags(sock.flags));
+    if sock.is_datagram() {
+        private::remember(sock.fd, sock.flags);
+    }
     Ok(fd.into_raw())
 }
 

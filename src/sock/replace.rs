@@ -8,6 +8,7 @@
 use super::descriptor::extra::SocketExtra;
 use super::descriptor::flags::SocketFlags;
 use super::descriptor::kind::{self, FdKind};
+use super::descriptor::private;
 use super::descriptor::reuse::{Identity, install};
 use super::descriptor::sockaddr;
 use super::descriptor::socket::Socket;
@@ -100,6 +101,7 @@ fn put(new: &Owned, fd: Raw, old: Identity) -> Result<(), Errno> {
     fd::copy_signals(fd, new.raw());
     fd::set_status_flags(new.raw(), fd::status_flags(fd)? & kept)?;
     // Read while the old file is there, added when the new one is.
+    private::forget(fd);
     epoll::move_watches(fd, || install(new, fd, old))
 }
 

@@ -40,7 +40,7 @@ pub fn send_looked_at(
 ) -> Result<usize, Errno> {
     test_cancel();
     let way = guarded(|| {
-        let Some(sock) = Socket::of(fd) else {
+        let Some(sock) = Socket::of_data_call(fd) else {
             kind::set(fd, FdKind::Other);
             return Err(Errno::NOTSOCK);
         };

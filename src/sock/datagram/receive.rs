@@ -91,7 +91,7 @@ fn data(fd: Raw, payload: Payload, flags: i32) -> Result<Outcome, Errno> {
     if !special {
         return Ok(Outcome::Got(received, None));
     }
-    guarded(|| match Socket::of(fd) {
+    guarded(|| match Socket::of_data_call(fd) {
         Some(sock) => judge(&sock, payload, received, &from, None),
         None => Ok(Outcome::Got(received, None)),
     })
@@ -104,7 +104,7 @@ fn with_sender(fd: Raw, payload: Payload, flags: i32) -> Result<Outcome, Errno> 
         let mut from = unix::Address::buffer();
         let received = message::receive_from(fd, payload, &mut from, flags)?;
         return guarded(|| {
-            let sender = Socket::of(fd).and_then(|sock| {
+            let sender = Socket::of_data_call(fd).and_then(|sock| {
                 origin::sender(&sock, &from, None).map(|sender| sock.shown(sender))
             });
             Ok(Outcome::Got(received, sender))
@@ -122,7 +122,7 @@ fn with_sender(fd: Raw, payload: Payload, flags: i32) -> Result<Outcome, Errno> 
         let mut unwanted = Writer::new(UserSlice::EMPTY);
         let meta = kernel.pass_on(received.control_len, &mut unwanted)?;
         let received = Received { flags: 0, control_len: 0, ..received };
-        match Socket::of(fd) {
+        match Socket::of_data_call(fd) {
             Some(sock) => judge(&sock, payload, received, &from, meta.as_ref()),
             None => {
                 kind::forget(fd);
@@ -140,7 +140,7 @@ fn with_header(
 ) -> Result<Outcome, Errno> {
     // Before the call: control data of another file must not come into our hands.
     let sock = guarded(|| {
-        Socket::of(fd).ok_or_else(|| {
+        Socket::of_data_call(fd).ok_or_else(|| {
             kind::set(fd, FdKind::Other);
             Errno::NOTSOCK
         })

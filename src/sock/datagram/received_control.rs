@@ -19,6 +19,12 @@ const LOOPBACK_INDEX: u32 = 1;
 #[repr(C, align(8))]
 pub struct KernelControl([u8; 256]);
 
+impl Default for KernelControl {
+    fn default() -> KernelControl {
+        KernelControl::new()
+    }
+}
+
 impl KernelControl {
     /// Nothing in it.
     pub fn new() -> KernelControl {

@@ -8,6 +8,7 @@
 //! A `vfork` child shares this memory but not the descriptors. While there may be one, nothing is
 //! remembered ([`crate::host::vfork`]), and what `close` and `dup2` forget is asked for again.
 use super::flags::SocketFlags;
+use super::private;
 use super::socket;
 use super::state::StreamState;
 use crate::host::{fd::Raw, sandbox, vfork};
@@ -90,10 +91,7 @@ fn look(fd: Raw) -> FdKind {
 /// The kind of a descriptor for a call in which it would do harm to take something else for a
 /// stream: that is asked of the kernel.
 pub fn certain(fd: Raw) -> FdKind {
-    if of(fd).is_stream() && !sandbox::is_on() {
-        forget(fd);
-    }
-    of(fd)
+    if of(fd).is_stream() && !sandbox::is_on() { look(fd) } else { of(fd) }
 }
 
 /// Remembers.
@@ -106,18 +104,22 @@ pub fn set(fd: Raw, kind: FdKind) {
     }
 }
 
-/// Forgets.
+/// Forgets all that is known of a number: another file has it, or will have.
 #[inline]
 pub fn forget(fd: Raw) {
     if let Some(cell) = cell(fd) {
         cell.store(0, Relaxed);
     }
+    private::forget(fd);
 }
 
 /// Forgets all from `first` to `last`.
 pub fn forget_range(first: u32, last: u32) {
     let last = (last as usize).min(DESCRIPTORS - 1);
     for cell in KINDS.get(first as usize..=last).unwrap_or_default() {
-        cell.store(0, Relaxed);
+        if cell.load(Relaxed) != 0 {
+            cell.store(0, Relaxed);
+        }
     }
+    private::forget_range(first, last.try_into().unwrap_or(u32::MAX));
 }

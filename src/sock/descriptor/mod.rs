@@ -8,7 +8,8 @@
 //! - rarely, extra state ([`extra`]).
 //!
 //! [`socket::Socket`] is a descriptor that is known to be one of ours; begin there. [`kind`] is the
-//! hint for the calls that must be fast. [`lock`] keeps changes of two threads from getting lost.
+//! hint for the calls that must be fast, and [`private`] has the flags that they need not ask for.
+//! [`lock`] keeps changes of two threads from getting lost.
 //! [`ends`] tells the two ends of a stream. [`sockaddr`] reads and writes the addresses of C
 //! programs.
 //!
@@ -19,6 +20,7 @@ pub mod extra;
 pub mod flags;
 pub mod kind;
 pub mod lock;
+pub mod private;
 pub mod reuse;
 pub mod sockaddr;
 pub mod socket;

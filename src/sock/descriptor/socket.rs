@@ -1,6 +1,7 @@
 //! A descriptor that is known to be a socket of ours.
 use super::flags::SocketFlags;
 use super::lock::{self, Change};
+use super::private;
 use super::state::{Cause, StreamState};
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, fd::Raw, option, unix};
@@ -68,6 +69,14 @@ impl Socket {
         let read_at = lock::generation();
         flags_of(fd).map(|flags| Socket { fd, flags, read_at })
     }
+    /// The same for the calls that send and receive: no system call for a socket that only this
+    /// process has.
+    pub fn of_data_call(fd: Raw) -> Option<Socket> {
+        match private::get(fd) {
+            Some(flags) => Some(Socket::new(fd, flags)),
+            None => Socket::of(fd),
+        }
+    }
     /// Writes the flags: of a socket that has just been made.
     pub fn store_flags(&self) -> Result<(), Errno> {
         let bits = self.flags.to_kernel();
@@ -95,6 +104,7 @@ impl Socket {
             self.flags = flags;
         }
         self.read_at = lock::generation();
+        private::update(self.fd, self.flags);
     }
     /// Sets flags.
     pub fn add(&mut self, flags: u64) {
