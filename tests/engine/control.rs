@@ -61,8 +61,8 @@ fn congestion_control_of_a_connection() {
         let mut text = String::new();
         loop {
             match rig.answer(&fd) {
-                Reply::Text(piece) if piece.is_empty() => return text,
-                Reply::Text(piece) => text += &piece,
+                Reply::Text("") => return text,
+                Reply::Text(piece) => text += piece,
                 other => panic!("{other:?}"),
             }
         }

@@ -234,8 +234,8 @@ impl Rig {
         let mut text = String::new();
         loop {
             match self.answer(&fd) {
-                Reply::Text(piece) if piece.is_empty() => break,
-                Reply::Text(piece) => text += &piece,
+                Reply::Text("") => break,
+                Reply::Text(piece) => text += piece,
                 other => panic!("{other:?}"),
             }
         }
