@@ -44,8 +44,9 @@ impl Engine {
 
     /// SYNs have come: listeners that have closed must not answer them.
     pub(in crate::engine) fn check_called_listeners(&mut self) {
+        let turn = self.lifetime.turns();
         while let Some((local, dual)) = self.stack.tcp_mut().next_called() {
-            if !self.listeners.is_there(self.net.id(), local, dual) {
+            if !self.listeners.is_there(self.net.id(), local, dual, turn) {
                 tracing::debug!(%local, dual, "no listener any more");
                 self.stack.tcp_mut().unlisten(local, dual);
             }
@@ -54,9 +55,10 @@ impl Engine {
 
     /// The listeners that a SYN for `local` could reach and that have closed must not answer it.
     pub(in crate::engine) fn check_listener_of(&mut self, local: SocketAddr) {
+        let turn = self.lifetime.turns();
         for (place, dual) in candidates(local) {
             if self.listeners.is_known(place, dual)
-                && !self.listeners.is_there(self.net.id(), place, dual)
+                && !self.listeners.is_there(self.net.id(), place, dual, turn)
             {
                 tracing::debug!(local = %place, dual, "no listener any more");
                 self.stack.tcp_mut().unlisten(place, dual);
@@ -81,6 +83,7 @@ impl Engine {
                 self.end_session(now, key, true);
             }
         }
+        self.listeners.look_again();
         if let Role::Listener { local, .. } = name.role {
             self.check_listener_of(local);
         }

@@ -43,7 +43,7 @@ pub enum Turn {
     More,
     /// Call again at that time, if nothing happens before.
     Until(Instant),
-    /// Call again when this turn's frames have been sent.
+    /// Call again when the frames that wait have been sent.
     AfterSending,
     /// Done: leave the connection to the stack, close the socket.
     Release,

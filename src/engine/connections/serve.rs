@@ -132,15 +132,21 @@ impl Engine {
 
     fn relay(&mut self, now: Instant, key: Key, conn: ConnId) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let turn = relay::turn(now, session, self.stack.tcp_mut(), conn);
+        let mut turn = relay::turn(now, session, self.stack.tcp_mut(), conn);
+        if turn == Turn::AfterSending {
+            // What other programs of the host wrote before this one left reaches it before its end
+            // is told, and what they write later does not.
+            self.ports.transmit(now, &mut self.stack, &self.poller);
+            let Some(session) = self.sessions.get_mut(key) else { return };
+            turn = relay::turn(now, session, self.stack.tcp_mut(), conn);
+        }
         if turn == Turn::Release && !self.is_over(now, key) {
             return;
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
         match turn {
-            Turn::Wait => {}
+            Turn::Wait | Turn::AfterSending => {}
             Turn::More => self.sessions.enqueue(key),
-            Turn::AfterSending => self.sessions.after_sending(key),
             Turn::Until(at) => self.timers.set(at, Due::Session(key)),
             Turn::Release => self.end_session(now, key, false),
             Turn::Abort => self.end_session(now, key, true),

@@ -62,7 +62,6 @@ impl Engine {
         self.follow_addresses();
         self.serve_sessions(time);
         let more_frames = self.ports.transmit(time, &mut self.stack, &self.poller);
-        self.sessions.frames_are_sent();
         // Sending may have ended connections or emptied buffers (and loopback delivers at once).
         self.drain_events(time);
         if more_frames || self.sessions.ready() > 0 {

@@ -69,6 +69,9 @@ pub struct Listeners {
     watched: HashMap<i32, Key>,
     /// Two sockets that are connected to one another: see [`Listeners::is_there`].
     probe: Option<(OwnedFd, OwnedFd)>,
+    /// An address that had a listener when it was looked at last, and the turn of the loop in which
+    /// that was.
+    seen: Option<(Place, u64)>,
     /// When the kernel's list was read last.
     checked: Instant,
     /// A timer for the next reading is set.
@@ -84,6 +87,7 @@ impl Listeners {
             watches: Slab::new(),
             watched: HashMap::new(),
             probe: unix::pair().ok(),
+            seen: None,
             checked: Instant::ZERO,
             check_set: false,
         }
@@ -127,17 +131,28 @@ impl Listeners {
 
     /// Whether an address still has a listener: a program that closes one tells no-one. Connects
     /// nothing: `connect` on a connected unix socket gives `EISCONN` if the name has a listener,
-    /// `ECONNREFUSED` if not.
-    pub fn is_there(&mut self, net: NetId, local: SocketAddr, dual: bool) -> bool {
+    /// `ECONNREFUSED` if not. Within one turn of the loop an address is looked at once.
+    pub fn is_there(&mut self, net: NetId, local: SocketAddr, dual: bool, turn: u64) -> bool {
+        if self.seen == Some(((local, dual), turn)) {
+            return true;
+        }
         for slot in self.places(net, local, dual, 0) {
             let Some((probe, _)) = &self.probe else { return true };
             match unix::connect(probe, net, Role::Listener { local, dual, slot }) {
                 Err(Errno::CONNREFUSED) => self.gone(local, dual, slot),
-                _ => return true,
+                _ => {
+                    self.seen = Some(((local, dual), turn));
+                    return true;
+                }
             }
         }
         self.map.remove(&(local, dual));
         false
+    }
+
+    /// A listener has been shut down: no address is known to have been looked at.
+    pub fn look_again(&mut self) {
+        self.seen = None;
     }
 
     /// No listener was found there.

@@ -205,8 +205,6 @@ pub struct Sessions {
     by_conn: Vec<Option<(ConnId, Key)>>,
     /// Sessions that have something to do, each once.
     ready: VecDeque<Key>,
-    /// Sessions that look at their connection again after this turn's frames have been sent.
-    after_sending: Vec<Key>,
     /// How many wait for room at their listeners.
     waiting_for_room: usize,
 }
@@ -219,7 +217,6 @@ impl Sessions {
             by_tuple: HashMap::new(),
             by_conn: Vec::new(),
             ready: VecDeque::new(),
-            after_sending: Vec::new(),
             waiting_for_room: 0,
         }
     }
@@ -257,16 +254,6 @@ impl Sessions {
             session.queued = false;
         }
         Some(key)
-    }
-    /// One is to be served again after this turn's frames have been sent.
-    pub fn after_sending(&mut self, key: Key) {
-        self.after_sending.push(key);
-    }
-    /// This turn's frames have been sent.
-    pub fn frames_are_sent(&mut self) {
-        let mut keys = std::mem::take(&mut self.after_sending);
-        keys.drain(..).for_each(|key| self.enqueue(key));
-        self.after_sending = keys;
     }
     /// How many wait for room at their listeners.
     pub fn waiting_for_room(&self) -> usize {
