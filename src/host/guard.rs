@@ -1,8 +1,8 @@
 //! Running our own logic inside a program's call: no panic leaves it, and the thread is not
 //! cancelled in the middle of it.
 //!
-//! A signal handler may leave it for ever (`siglongjmp`). So cancellation is deferred here, which it
-//! is in nearly every thread anyway, and not disabled: that would outlast such a jump.
+//! A signal handler may leave it for ever (`siglongjmp`). So cancellation is deferred here, as in
+//! nearly every thread anyway, and not disabled: that would outlast such a jump.
 use super::Errno;
 use core::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -98,15 +98,15 @@ UNUSED static int open_descriptors(void) {
     return count - 3;
 }
 
-// A whole life of a connection: if the library has kept a lock, this does not return.
+// A whole life of a connection: if the library has kept a lock, this does not return. (Options that
+// are kept in a socket filter are left out: each costs the kernel a compiled program.)
 UNUSED static void library_works(void) {
     int ends[2], on = 1, value = 0;
     socklen_t len = sizeof value;
     char byte = 0;
     tcp_pair(ends);
     MUST(setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
-    MUST(setsockopt(ends[0], IPPROTO_TCP, TCP_KEEPIDLE, &on, sizeof on));
-    MUST(getsockopt(ends[0], IPPROTO_TCP, TCP_KEEPIDLE, &value, &len));
+    MUST(getsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &value, &len));
     CHECK(value == 1);
     CHECK(send(ends[0], "x", 1, 0) == 1);
     CHECK(recv(ends[1], &byte, 1, 0) == 1 && byte == 'x');

@@ -7,7 +7,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-#define ROUNDS 30
+#define ROUNDS 10
 #define CONNECTS 150
 
 struct option {

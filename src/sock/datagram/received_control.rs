@@ -59,8 +59,8 @@ fn read_meta(file: fd::Raw) -> Option<ReceiveMeta> {
     }
 }
 
-/// Adds the control messages that the program asked for of a datagram to the address `to`, in Linux'
-/// order (ip_cmsg_recv_offset, ip6_datagram_recv_ctl).
+/// Adds the control messages that the program asked for of a datagram to the address `to`, in
+/// Linux' order (ip_cmsg_recv_offset, ip6_datagram_recv_ctl).
 pub fn append(
     sock: &Socket,
     to: IpAddr,

@@ -52,8 +52,8 @@ impl SocketExtra {
         SocketExtra { words: Words::starting_with(Word::new(MAGIC)) }
     }
 
-    /// That of a socket; nothing in it if it has none. Costs the stack twice its size: where more is
-    /// called afterwards, [`SocketExtra::read`] into a new one.
+    /// That of a socket; nothing in it if it has none. Takes twice its size of the stack; where
+    /// that matters, make a new one and [`SocketExtra::read`] into it.
     #[inline(never)]
     pub fn of(sock: &Socket) -> SocketExtra {
         let mut extra = SocketExtra::new();
