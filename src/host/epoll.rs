@@ -1,5 +1,5 @@
 //! Which epoll instances of this process watch a descriptor, and watching it again.
-use super::{Errno, fd::Raw, file, raw::call, scratch::Scratch};
+use super::{Errno, fd::Owned, fd::Raw, file, raw::call, scratch::Scratch};
 
 /// A registration: `EPOLL_CTL_ADD` with the same values gives the same again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -21,10 +21,12 @@ pub fn can_list() -> bool {
     open_list().is_ok()
 }
 
-fn open_list() -> Result<rustix::fd::OwnedFd, Errno> {
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY;
-    let mode = rustix::fs::Mode::empty();
-    rustix::fs::open(c"/proc/self/fd", flags | rustix::fs::OFlags::CLOEXEC, mode)
+fn open_list() -> Result<Owned, Errno> {
+    let (path, flags) = (c"/proc/self/fd", libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC);
+    // SAFETY: a C string that outlives the call.
+    let fd = unsafe { call!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags) }?;
+    // SAFETY: the kernel has just made it, for us.
+    Ok(unsafe { Owned::new(fd as Raw) })
 }
 
 /// Makes `replace` put another file under `fd`, and registers that where the old one was.
@@ -50,11 +52,10 @@ pub fn move_watches(fd: Raw, replace: impl FnOnce() -> Result<(), Errno>) -> Res
 
 /// All registrations of `fd` in this process, read from `/proc/self/fdinfo`.
 fn each_watch(fd: Raw, mut each: impl FnMut(Watch)) -> Result<(), Errno> {
-    use std::os::fd::AsRawFd;
     let list = open_list()?;
     let mut buffer = Scratch::new(32 * 1024)?;
     loop {
-        let (list, at, room) = (list.as_raw_fd(), buffer.as_mut_ptr(), buffer.len());
+        let (list, at, room) = (list.raw(), buffer.as_mut_ptr(), buffer.len());
         // SAFETY: the kernel writes at most `room` bytes to the buffer.
         let len = unsafe { call!(libc::SYS_getdents64, list, at, room) }?;
         if len == 0 {

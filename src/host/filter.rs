@@ -42,6 +42,13 @@ impl<const N: usize> Words<N> {
     pub const fn new() -> Words<N> {
         Words { program: [Word::new(0); N], len: 0 }
     }
+    /// One.
+    pub const fn starting_with(word: Word) -> Words<N> {
+        let mut words = Words::new();
+        words.program[0] = word;
+        words.len = 1;
+        words
+    }
     /// The words.
     pub fn as_slice(&self) -> &[Word] {
         &self.program[..self.len]

@@ -1,28 +1,34 @@
 //! Running our own logic inside a program's call: no panic leaves it, and the thread is not
 //! cancelled in the middle of it.
+//!
+//! A signal handler may leave it for ever (`siglongjmp`). So cancellation is deferred here, as in
+//! nearly every thread anyway, and not disabled: that would outlast such a jump.
 use super::Errno;
 use core::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-const PTHREAD_CANCEL_DISABLE: c_int = 1;
+const PTHREAD_CANCEL_DEFERRED: c_int = 0;
 
 unsafe extern "C-unwind" {
-    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+    fn pthread_setcanceltype(kind: c_int, old: *mut c_int) -> c_int;
     fn pthread_testcancel();
 }
 
 /// Makes a call of our own logic. A panic in it (a defect of ours) is `EIO`.
 ///
 /// A cancellation that is requested meanwhile acts when it is over, or at the next cancellation
-/// point: `catch_unwind` would end the program if it met one. Nothing here makes a system call.
+/// point: `catch_unwind` would end the program if it met one. So `call` must have no such point:
+/// what it asks of the kernel, it asks by raw system calls. Nothing here makes a system call.
 /// The result is `Copy` so that there is nothing to drop if the thread is cancelled at the end.
 pub fn guarded<T: Copy>(call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-    let mut before = 0;
-    // SAFETY: writes the old state to `before`.
-    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+    let mut before = PTHREAD_CANCEL_DEFERRED;
+    // SAFETY: writes the old type to `before`.
+    unsafe { pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &raw mut before) };
     let result = caught(call);
-    // SAFETY: the state that was there; NULL is allowed (glibc, musl).
-    unsafe { pthread_setcancelstate(before, core::ptr::null_mut()) };
+    if before != PTHREAD_CANCEL_DEFERRED {
+        // SAFETY: the type that was there; NULL is allowed (glibc, musl).
+        unsafe { pthread_setcanceltype(before, core::ptr::null_mut()) };
+    }
     result
 }
 

@@ -10,6 +10,7 @@ use crate::base::limits::{EPHEMERAL_FIRST, EPHEMERAL_LAST};
 use crate::host::{Errno, clock, unix};
 use crate::protocol::name::{Name, NetId, Role, Slot};
 use crate::sock::descriptor::ends::{implied_destination, source_for};
+use crate::sock::descriptor::extra::SocketExtra;
 use crate::sock::descriptor::flags::SocketFlags;
 use crate::sock::descriptor::socket::{Socket, address_of};
 use crate::sock::net;
@@ -46,11 +47,16 @@ pub fn become_endpoint(
     let (mut ip, mut port) = (source, 0);
     match own {
         None => return draw(&sock, source, remote).map(|()| sock),
-        Some(Role::Endpoint { remote: before, .. }) if before == remote && !in_use(&sock) => {
+        Some(Role::Endpoint { remote: before, .. })
+            if before == remote && !sock.has(SocketFlags::REMOTE_KEPT) && !in_use(&sock) =>
+        {
             return Ok(sock);
         }
         Some(role) if way == Way::Local && says_enough(&sock, &role, remote) && !in_use(&sock) => {
-            return Ok(sock);
+            return match role {
+                Role::Endpoint { .. } => keep_remote(sock, remote),
+                _ => Ok(sock),
+            };
         }
         Some(Role::Listener { local, .. } | Role::Endpoint { local, .. })
             if sock.has(SocketFlags::BOUND) =>
@@ -92,6 +98,14 @@ fn says_enough(sock: &Socket, own: &Role, remote: SocketAddr) -> bool {
         && (local.ip().is_unspecified() || source_for(remote.ip()).is_ipv4() == local.is_ipv4())
         && receivers(remote)
             .all(|(listener, _)| implied_destination(local.ip(), listener.ip()) == remote.ip())
+}
+
+/// Remembers what was dialled where the name, of an earlier attempt, says something else.
+#[inline(never)]
+fn keep_remote(mut sock: Socket, remote: SocketAddr) -> Result<Socket, Errno> {
+    SocketExtra::edit(&mut sock, |extra| extra.set_peer(Some(remote)))?;
+    sock.add(SocketFlags::REMOTE_KEPT);
+    Ok(sock)
 }
 
 /// Whether the unix socket was connected already (a connect that failed late).

@@ -205,8 +205,16 @@ impl Groups {
 /// Whether `sock` takes a datagram that came from a socket of this name: all but those of groups
 /// that are not for it.
 pub fn takes(sock: &Socket, from: Option<Role>) -> bool {
-    let Some(Role::Proxy { local, .. }) = from.filter(is_group) else { return true };
-    let extra = SocketExtra::of(sock);
+    match from.filter(is_group) {
+        Some(Role::Proxy { local, .. }) => takes_group(sock, local),
+        _ => true,
+    }
+}
+
+#[inline(never)]
+fn takes_group(sock: &Socket, local: SocketAddr) -> bool {
+    let mut extra = SocketExtra::new();
+    extra.read(sock);
     if Groups::of(&extra).as_slice().contains(&local.ip()) {
         return true;
     }

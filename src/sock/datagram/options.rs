@@ -21,7 +21,8 @@ pub fn get(sock: &Socket, level: i32, name: i32, value: UserSlice) -> Result<usi
             value.write(&kept(sock, level, name).unwrap_or(0).to_ne_bytes())
         }
         (SOL_RAW | IPPROTO_ICMPV6, FILTER) if sock.has(SocketFlags::RAW) => {
-            let extra = SocketExtra::of(sock);
+            let mut extra = SocketExtra::new();
+            extra.read(sock);
             let kept = extra.get(Key::ICMP_FILTER);
             let mut bytes = [0; 32];
             for (i, place) in bytes.chunks_exact_mut(4).enumerate() {

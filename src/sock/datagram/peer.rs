@@ -59,8 +59,14 @@ pub fn with_peer_socket<T>(
 }
 
 /// The logical peer of a connected socket.
+#[inline(never)]
 pub fn peer(sock: &Socket) -> Option<SocketAddr> {
-    if sock.has(SocketFlags::PEER) { SocketExtra::of(sock).peer() } else { None }
+    if !sock.has(SocketFlags::PEER) {
+        return None;
+    }
+    let mut extra = SocketExtra::new();
+    extra.read(sock);
+    extra.peer()
 }
 
 /// getpeername(2), not yet v4-mapped.

@@ -89,7 +89,8 @@ pub fn send(
 /// Whether a raw socket wants to see a message (`ICMP_FILTER`, `ICMP6_FILTER`: a bit is set for
 /// each type that it does not). Linux blocks no type above 31 of ICMP.
 pub fn passes_filter(sock: &Socket, payload: Payload, len: usize) -> bool {
-    let extra = SocketExtra::of(sock);
+    let mut extra = SocketExtra::new();
+    extra.read(sock);
     let Some(filter) = extra.get(Key::ICMP_FILTER) else { return true };
     let Ok(Some(part)) = payload.part(0) else { return true };
     let at = match sock.has(SocketFlags::IPV6) {

@@ -165,7 +165,8 @@ fn with_header(
             && sock.has(SocketFlags::RECV_OPTIONS)
         {
             let (role, meta) = (role_of(&from), meta.unwrap_or_default());
-            received_control::append(&sock, sender, role, &meta, &mut writer)?;
+            let to = meta.destination.unwrap_or_else(|| origin::destination(&sock, sender, role));
+            received_control::append(&sock, to, &meta, &mut writer)?;
         }
         writer.finish(&mut received);
         Ok(Outcome::Got(received, sender))

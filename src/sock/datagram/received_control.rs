@@ -1,10 +1,8 @@
 //! Control messages of received datagrams that a unix socket does not make: `IP_PKTINFO`,
 //! `IPV6_PKTINFO` and the received TTL and TOS.
-use super::origin::destination;
 use crate::base::addr::{IpAddr, SocketAddr};
 use crate::host::{Errno, event, fd, memory_file, usermem::UserSlice};
 use crate::protocol::datagram::ReceiveMeta;
-use crate::protocol::name::Role;
 use crate::sock::control_data::{ALIGN, HEAD, Writer, fields};
 use crate::sock::descriptor::extra::SocketExtra;
 use crate::sock::descriptor::flags::SocketFlags;
@@ -67,18 +65,17 @@ fn read_meta(file: fd::Raw) -> Option<ReceiveMeta> {
     }
 }
 
-/// Adds the control messages that the program asked for, in Linux' order (ip_cmsg_recv_offset,
-/// ip6_datagram_recv_ctl).
+/// Adds the control messages that the program asked for of a datagram to the address `to`, in
+/// Linux' order (ip_cmsg_recv_offset, ip6_datagram_recv_ctl).
 pub fn append(
     sock: &Socket,
-    sender: SocketAddr,
-    role: Option<Role>,
+    to: IpAddr,
     meta: &ReceiveMeta,
     writer: &mut Writer,
 ) -> Result<(), Errno> {
-    let extra = SocketExtra::of(sock);
+    let mut extra = SocketExtra::new();
+    extra.read(sock);
     let asked = |level, name| extra.option(level, name).is_some_and(|v| v != 0);
-    let to = meta.destination.unwrap_or_else(|| destination(sock, sender, role));
     if meta.segment != 0 && asked(libc::IPPROTO_UDP, UDP_GRO) {
         writer.add(libc::IPPROTO_UDP, UDP_GRO, &i32::from(meta.segment).to_ne_bytes())?;
     }

@@ -130,7 +130,8 @@ fn unless_unspecified(ip: IpAddr) -> Option<IpAddr> {
 }
 
 fn of_socket(sock: &Socket, to: IpAddr) -> SendSettings {
-    let extra = SocketExtra::of(sock);
+    let mut extra = SocketExtra::new();
+    extra.read(sock);
     let option = |level, name| extra.option(level, name);
     let v4 = to.to_canonical().is_ipv4();
     let byte = |value: Option<i32>| value.and_then(|v| u8::try_from(v).ok());

@@ -30,7 +30,7 @@ fn connected(sock: &Socket, own: &Role, peer: Option<&Role>) -> Option<(SocketAd
         return None;
     };
     let remote = match (sock.has(SocketFlags::REMOTE_KEPT), peer) {
-        (true, _) => SocketExtra::of(sock).peer()?,
+        (true, _) => kept_remote(sock)?,
         (false, Some(Role::Listener { local: listener, .. })) => {
             SocketAddr::new(implied_destination(local.ip(), listener.ip()), listener.port())
         }
@@ -38,6 +38,13 @@ fn connected(sock: &Socket, own: &Role, peer: Option<&Role>) -> Option<(SocketAd
     };
     let ip = if local.ip().is_unspecified() { source_for(remote.ip()) } else { local.ip() };
     Some((SocketAddr::new(ip, local.port()), remote))
+}
+
+#[inline(never)]
+fn kept_remote(sock: &Socket) -> Option<SocketAddr> {
+    let mut extra = SocketExtra::new();
+    extra.read(sock);
+    extra.peer()
 }
 
 /// The ends of an accepted socket: local, remote.

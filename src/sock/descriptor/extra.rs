@@ -49,23 +49,37 @@ pub struct SocketExtra {
 impl SocketExtra {
     /// Nothing in it.
     pub fn new() -> SocketExtra {
-        let mut words = Words::new();
-        if let Ok([first]) = words.resize(1) {
-            *first = Word::new(MAGIC);
-        }
-        SocketExtra { words }
+        SocketExtra { words: Words::starting_with(Word::new(MAGIC)) }
     }
 
-    /// Reads that of a socket; nothing in it if it has none.
+    /// That of a socket; nothing in it if it has none. Takes twice its size of the stack; where
+    /// that matters, make a new one and [`SocketExtra::read`] into it.
+    #[inline(never)]
     pub fn of(sock: &Socket) -> SocketExtra {
-        if sock.has(SocketFlags::EXTRA) { SocketExtra::of_file(sock.fd) } else { Self::new() }
+        let mut extra = SocketExtra::new();
+        extra.read(sock);
+        extra
     }
 
-    fn of_file(fd: Raw) -> SocketExtra {
-        let mut words = Words::new();
-        match words.get(fd) {
-            Ok(()) if words.as_slice().first() == Some(&Word::new(MAGIC)) => SocketExtra { words },
-            _ => SocketExtra::new(),
+    /// Reads that of a socket.
+    pub fn read(&mut self, sock: &Socket) {
+        match sock.has(SocketFlags::EXTRA) {
+            true => self.read_file(sock.fd),
+            false => self.clear(),
+        }
+    }
+
+    #[inline(never)]
+    fn read_file(&mut self, fd: Raw) {
+        let read = self.words.get(fd);
+        if read.is_err() || self.words.as_slice().first() != Some(&Word::new(MAGIC)) {
+            self.clear();
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Ok([first]) = self.words.resize(1) {
+            *first = Word::new(MAGIC);
         }
     }
 
@@ -76,7 +90,8 @@ impl SocketExtra {
     ) -> Result<T, Errno> {
         let fd = sock.fd;
         let result = lock::exclusively(|| {
-            let mut extra = SocketExtra::of_file(fd);
+            let mut extra = SocketExtra::new();
+            extra.read_file(fd);
             let result = edit(&mut extra)?;
             extra.words.set(fd)?;
             Ok(result)
@@ -89,7 +104,8 @@ impl SocketExtra {
     pub fn set_word(sock: &mut Socket, key: Key, word: u32) -> Result<(), Errno> {
         lock::change(Change::Word(sock.fd, key.0, word), |change| match change {
             Change::Word(fd, key, word) => {
-                let mut extra = SocketExtra::of_file(fd);
+                let mut extra = SocketExtra::new();
+                extra.read_file(fd);
                 extra.set(Key(key), &[word])?;
                 extra.words.set(fd)
             }

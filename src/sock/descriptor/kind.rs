@@ -88,10 +88,14 @@ fn look(fd: Raw) -> FdKind {
     kind
 }
 
-/// The kind of a descriptor for a call in which it would do harm to take something else for a
-/// stream: that is asked of the kernel.
+/// The kind of a descriptor for a call that carries an address, which a wrong hint would lose or
+/// misread: asked of the kernel, but for datagram sockets, whose calls look again anyway.
 pub fn certain(fd: Raw) -> FdKind {
-    if of(fd).is_stream() && !sandbox::is_on() { look(fd) } else { of(fd) }
+    match of(fd) {
+        FdKind::Datagram => FdKind::Datagram,
+        hint if sandbox::is_on() => hint,
+        _ => look(fd),
+    }
 }
 
 /// Remembers.

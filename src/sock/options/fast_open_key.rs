@@ -19,7 +19,8 @@ pub fn of(sock: &Socket) -> Option<FastOpenKeys> {
         return None;
     }
     let (mut bytes, mut len) = ([0; FastOpenKeys::LEN_MAX], 0);
-    let extra = SocketExtra::of(sock);
+    let mut extra = SocketExtra::new();
+    extra.read(sock);
     for word in extra.get(key()?)?.iter() {
         bytes.get_mut(len..len + 4)?.copy_from_slice(&word.to_ne_bytes());
         len += 4;

@@ -86,7 +86,8 @@ pub fn wire_options(sock: &Socket) -> OptionList {
     if !sock.has(SocketFlags::EXTRA) {
         return list;
     }
-    let extra = SocketExtra::of(sock);
+    let mut extra = SocketExtra::new();
+    extra.read(sock);
     for (name, kind) in SIZES {
         if let Some(value) = extra.option(SOL_SOCKET, name) {
             add(kind, value as u32);
