@@ -129,6 +129,7 @@ fn is_ours(frame: &[u8]) -> bool {
 
 #[test]
 fn two_packet_links_on_one_veth() {
+    need_filters!();
     in_namespace("two_packet_links_on_one_veth", || {
         ip("link add ua type veth peer name ub");
         ip("link set ua up");
@@ -375,6 +376,7 @@ fn kernel_talks(link: Box<dyn Link>, interface: &str) {
 
 #[test]
 fn the_kernel_through_a_packet_link() {
+    need_filters!();
     in_namespace("the_kernel_through_a_packet_link", || {
         ip("link add ua type veth peer name ub");
         ip("link set ua up");

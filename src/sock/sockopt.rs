@@ -254,7 +254,7 @@ fn set_socket(mut sock: Socket, name: i32, value: UserSlice) -> Result<(), Errno
         libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW if int_of(value)? & TRANSMIT_STAMPS != 0 => {
             return Err(Errno::INVAL);
         }
-        // The filter is the place of the extra state.
+        // It would see what a unix socket carries, not packets; and our own marks.
         libc::SO_ATTACH_FILTER
         | libc::SO_ATTACH_BPF
         | libc::SO_ATTACH_REUSEPORT_CBPF

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Ends the calling test, aloud, unless the named programs and network namespaces are there.
 #[macro_export]
@@ -26,6 +27,18 @@ macro_rules! need_root {
     };
 }
 
+/// Ends the calling test, aloud, unless this kernel lets programs put filters on sockets and on
+/// themselves. Not even `UNDERSTUDY_TEST_STRICT` asks for it: nothing that can be installed helps.
+#[macro_export]
+macro_rules! need_filters {
+    () => {
+        if !$crate::common::need::filters() {
+            $crate::common::need::skip_anyhow("a kernel that attaches filters (its BPF is stuck)");
+            return;
+        }
+    };
+}
+
 /// Says that a test was not run. Not `eprintln!`, which is silent in a test that passes.
 pub fn skip(missing: &str) {
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
@@ -33,6 +46,36 @@ pub fn skip(missing: &str) {
         panic!("{name} needs {missing}, and nothing may be missing here");
     }
     let _ = writeln!(std::io::stderr(), "SKIPPED: {name} needs {missing}");
+}
+
+/// Says the same where the machine cannot be made to have it.
+pub fn skip_anyhow(missing: &str) {
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {name} needs {missing}");
+}
+
+/// Whether attaching a filter to a socket comes back. A kernel whose BPF compiler is stuck (a queue
+/// of programs that wait to be freed can do that) keeps whoever tries for ever, and nothing ends it
+/// but a reboot: so a process of its own tries, and is given up.
+pub fn filters() -> bool {
+    static WORK: OnceLock<bool> = OnceLock::new();
+    *WORK.get_or_init(|| {
+        let attach = "import ctypes, socket, struct\n\
+            take = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0xffffffff))\n\
+            program = struct.pack('HxxxxxxP', 1, ctypes.addressof(take))\n\
+            socket.socket(socket.AF_UNIX).setsockopt(socket.SOL_SOCKET, 26, program)";
+        let mut python = Command::new("python3");
+        let quiet = python.args(["-c", attach]).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = quiet.spawn() else { return true };
+        let end = Instant::now() + Duration::from_secs(15);
+        while Instant::now() < end {
+            match child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(50)),
+                _ => return true,
+            }
+        }
+        false
+    })
 }
 
 /// What of `programs`, or else of the namespaces that every test needs, is not there.

@@ -3,7 +3,7 @@
 use super::host::{Host, Mode};
 use super::netns::{Netns, wait_for_addresses};
 use super::task::Program;
-use super::{LIMIT, artifacts};
+use super::{LIMIT, artifacts, need};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -71,7 +71,9 @@ impl Plan {
             return Wire { ours, peer, engine: None, toml: String::new() };
         }
         let name = unique_name();
-        let device = match self.device {
+        // An AF_PACKET link has a filter.
+        let kind = if need::filters() { self.device } else { Device::Tap };
+        let device = match kind {
             Device::Packet => {
                 // The kernel must not speak on our end: no address of its own there.
                 ours.netns.sh("echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
@@ -96,7 +98,7 @@ impl Plan {
         ours.net = Some(name);
         let mut wire = Wire { ours, peer, engine: None, toml };
         wire.start_engine();
-        if self.device == Device::Tap {
+        if kind == Device::Tap {
             let far = wire.peer.netns.pid();
             wire.ours.netns.ip(&format!("link set peer0 netns {far}"));
             wire.peer.netns.ip("link set peer0 up");

@@ -61,7 +61,7 @@ on_both! {
     a_number_that_another_thread_reuses: c("numbers");
     two_threads_change_one_socket: c("updates");
     children_that_share_descriptors_or_memory: c("children");
-    programs_under_seccomp: c("sandbox");
+    programs_under_seccomp: filtered("sandbox");
     chroot_without_proc: chroot("no_proc");
     // An allow-list of TCP ports means nothing to unix sockets.
     #[ignore = "docs/COMPATIBILITY.md: Landlock's rules for TCP ports are not applied"]
@@ -105,6 +105,12 @@ on_both! {
     #[ignore = "docs/COMPATIBILITY.md: a second attempt gets another file"]
     same_file_failed_late_in_epoll:
         python("same_file", "epoll_in_another_process", "refused without blocking");
+}
+
+/// A C program that puts itself under filters.
+fn filtered(mode: Mode, name: &str, arguments: &[&str]) {
+    need_filters!();
+    c(mode, name, arguments);
 }
 
 /// A script that needs root for chroot(2).

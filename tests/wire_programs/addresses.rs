@@ -4,7 +4,7 @@ use crate::common::netns::Netns;
 use crate::common::task::Program;
 use crate::common::wire::{start_engine, unique_name};
 use crate::common::{Host, LIMIT, Mode, artifacts};
-use crate::{need, need_root};
+use crate::{need, need_filters, need_root};
 
 /// A net on one end of a veth pair, and the kernel on the other.
 struct Link {
@@ -77,6 +77,7 @@ impl Link {
 #[test]
 fn an_address_by_dhcp() {
     need!("dnsmasq", "python3", "ping");
+    need_filters!();
     need_root!();
     let mut link = Link::new();
     let mut server = link.dnsmasq(&[
@@ -99,6 +100,7 @@ fn an_address_by_dhcp() {
 #[test]
 fn addresses_by_router_advertisements() {
     need!("dnsmasq", "python3", "ping");
+    need_filters!();
     need_root!();
     let mut link = Link::new();
     link.peer.netns.sh("echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
@@ -116,6 +118,7 @@ fn addresses_by_router_advertisements() {
 #[test]
 fn an_address_that_the_peer_has() {
     need!("python3");
+    need_filters!();
     need_root!();
     let mut link = Link::new();
     link.up("addresses = [\"fd77::1/64\", \"fd77::5/64\", \"10.77.0.2/24\"]");

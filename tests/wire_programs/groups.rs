@@ -2,7 +2,7 @@
 use crate::common::task::Program;
 use crate::common::wire::{OURS4, OURS6, PEER4, PEER6, Wire};
 use crate::common::{Host, Mode, wait_for};
-use crate::{need, need_root, py};
+use crate::{need, need_filters, need_root, py};
 
 on_both! { groups_of_one_host, groups_across_the_wire, a_membership_ends_with_its_socket }
 
@@ -58,6 +58,7 @@ fn groups_across_the_wire(mode: Mode) {
 /// RFC 3376 5.1: when the program ends, the host leaves: a router on the wire is told.
 fn a_membership_ends_with_its_socket(mode: Mode) {
     need!("python3", "tshark");
+    need_filters!();
     need_root!();
     let wire = Wire::new(mode);
     let mut reports = wire

@@ -2,7 +2,7 @@
 use crate::common::netns::Netns;
 use crate::common::wire::{start_engine, unique_name};
 use crate::common::{Host, LIMIT, Mode, Program, wait_for};
-use crate::{Said, assert_whole, need, py};
+use crate::{Said, assert_whole, need, need_filters, py};
 use std::sync::Arc;
 
 /// A host of ours in a net with one `stream` link; its engine.
@@ -43,6 +43,8 @@ fn two_nets_over_a_bad_wire() {
 #[test]
 fn passt_reaches_the_host() {
     need!("passt", "curl", "python3");
+    // passt puts itself under seccomp.
+    need_filters!();
     let netns = Netns::new();
     let folder = tempfile::tempdir().unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);

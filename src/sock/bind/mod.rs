@@ -74,11 +74,8 @@ fn check_address(sock: &Socket, address: SocketAddr) -> Result<(), Errno> {
 }
 
 /// ip(7), `IP_FREEBIND`: also to an address that the net does not have, or not yet.
-#[inline(never)]
 fn binds_freely(sock: &Socket) -> bool {
-    let mut extra = SocketExtra::new();
-    extra.read(sock);
-    let set = |level, name| extra.option(level, name).unwrap_or(0) != 0;
+    let set = |level, name| SocketExtra::option_of(sock, level, name).unwrap_or(0) != 0;
     set(libc::IPPROTO_IP, libc::IP_FREEBIND) || set(libc::IPPROTO_IPV6, libc::IPV6_FREEBIND)
 }
 

@@ -186,7 +186,7 @@ fn push_local(sock: &mut Socket, record: &ErrorRecord) -> Result<(), Errno> {
 /// After an error has been reported: poll(2) goes on to show `POLLERR` while the queue has
 /// something.
 pub fn show_again(sock: &Socket) {
-    let waits = SocketExtra::of(sock).get(Key::ERRORS).is_some();
+    let waits = SocketExtra::has(sock, Key::ERRORS);
     // Showing it would drop what can be read.
     if waits && poll::now(sock.fd) & libc::POLLIN == 0 {
         let _ = raise::raise_error(sock);

@@ -39,9 +39,7 @@ pub fn tell_if_special(sock: &Socket) {
 }
 
 fn of(sock: &Socket) -> u8 {
-    let mut extra = SocketExtra::new();
-    extra.read(sock);
-    let is_set = |name| extra.option(IPPROTO_UDP, name) == Some(1);
+    let is_set = |name| SocketExtra::option_of(sock, IPPROTO_UDP, name) == Some(1);
     let mut bits = 0;
     let mut add = |yes: bool, bit: u8| bits |= if yes { bit } else { 0 };
     add(sock.has(SocketFlags::RECVERR), interest::ERRORS);

@@ -22,7 +22,7 @@ pub fn get(sock: &Socket, level: i32, name: i32, value: UserSlice) -> Result<usi
         }
         (SOL_RAW | IPPROTO_ICMPV6, FILTER) if sock.has(SocketFlags::RAW) => {
             let mut extra = SocketExtra::new();
-            extra.read(sock);
+            extra.read_one(sock, Key::ICMP_FILTER);
             let kept = extra.get(Key::ICMP_FILTER);
             let mut bytes = [0; 32];
             for (i, place) in bytes.chunks_exact_mut(4).enumerate() {

@@ -8,7 +8,7 @@ use crate::protocol::errno;
 use crate::protocol::name::{Name, NetId, Role, Transport};
 use crate::protocol::request::Request;
 use crate::sock::client;
-use crate::sock::descriptor::extra::SocketExtra;
+use crate::sock::descriptor::extra::{Key, SocketExtra};
 use crate::sock::descriptor::flags::SocketFlags;
 use crate::sock::descriptor::socket::{Socket, address_of};
 use crate::sock::net;
@@ -65,7 +65,7 @@ pub fn peer(sock: &Socket) -> Option<SocketAddr> {
         return None;
     }
     let mut extra = SocketExtra::new();
-    extra.read(sock);
+    extra.read_one(sock, Key::PEER);
     extra.peer()
 }
 

@@ -90,7 +90,7 @@ pub fn send(
 /// each type that it does not). Linux blocks no type above 31 of ICMP.
 pub fn passes_filter(sock: &Socket, payload: Payload, len: usize) -> bool {
     let mut extra = SocketExtra::new();
-    extra.read(sock);
+    extra.read_one(sock, Key::ICMP_FILTER);
     let Some(filter) = extra.get(Key::ICMP_FILTER) else { return true };
     let Ok(Some(part)) = payload.part(0) else { return true };
     let at = match sock.has(SocketFlags::IPV6) {

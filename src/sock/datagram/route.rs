@@ -75,7 +75,7 @@ fn multicast_source(sock: &Socket, to: IpAddr) -> Option<IpAddr> {
     if !to.is_multicast() || !to.is_ipv4() || !sock.has(SocketFlags::SEND_OPTIONS) {
         return None;
     }
-    let word = SocketExtra::of(sock).option(libc::IPPROTO_IP, libc::IP_MULTICAST_IF)? as u32;
+    let word = SocketExtra::option_of(sock, libc::IPPROTO_IP, libc::IP_MULTICAST_IF)? as u32;
     Some(IpAddr::from(word.to_ne_bytes())).filter(|ip| !ip.is_unspecified())
 }
 

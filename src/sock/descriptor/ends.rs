@@ -1,5 +1,5 @@
 //! The two ends of a stream: what the names of its file and of its peer say, and the extra state.
-use super::extra::SocketExtra;
+use super::extra::{Key, SocketExtra};
 use super::flags::SocketFlags;
 use super::socket::Socket;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -43,7 +43,7 @@ fn connected(sock: &Socket, own: &Role, peer: Option<&Role>) -> Option<(SocketAd
 #[inline(never)]
 fn kept_remote(sock: &Socket) -> Option<SocketAddr> {
     let mut extra = SocketExtra::new();
-    extra.read(sock);
+    extra.read_one(sock, Key::PEER);
     extra.peer()
 }
 

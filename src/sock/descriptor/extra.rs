@@ -2,21 +2,23 @@
 //!
 //! It is rarely there: the logical peer of a datagram socket, and values of options that mean
 //! nothing to a unix socket but must be read back. It lives with the file in the kernel, as the
-//! flags do: as a classic BPF filter that takes every packet ([`crate::host::filter`]). The flag
-//! [`SocketFlags::EXTRA`] says that there is one, so that a socket without one costs nothing.
+//! flags do: in where locks of the file lie ([`numbered_locks`]). The flag [`SocketFlags::EXTRA`]
+//! says that there is some, so that a socket without any costs nothing.
 //!
-//! Words: [`MAGIC`], then for each entry `key << 16 | count` and `count` words.
+//! In memory: for each value `key << 16 | count`, and `count` words.
 use super::flags::SocketFlags;
 use super::lock::{self, Change};
 use super::socket::Socket;
 use crate::base::addr::{IpAddr, SocketAddr};
-use crate::host::filter::{Word, Words};
+use crate::host::numbered_locks::{self, Pair, Pairs};
 use crate::host::{Errno, fd::Raw};
 
-/// Most words of all entries.
+/// Most words of all values.
 const WORDS_MAX: usize = 190;
-/// The first word: it is extra state, of this form.
-const MAGIC: u32 = 0x7573_0001;
+/// Stands for the level where a key is not an option's.
+const NO_LEVEL: u8 = 0x7f;
+/// Readings of a value that somebody is changing.
+const TRIES: usize = 4;
 
 /// What a value is of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,32 +26,44 @@ pub struct Key(u16);
 
 impl Key {
     /// The logical peer of a datagram socket, or the remote end of a stream.
-    pub const PEER: Key = Key(1);
+    pub const PEER: Key = Key::of(NO_LEVEL, 1);
     /// Errors that wait to be read (`MSG_ERRQUEUE`).
-    pub const ERRORS: Key = Key(2);
+    pub const ERRORS: Key = Key::of(NO_LEVEL, 2);
     /// The filter of a raw ICMP socket.
-    pub const ICMP_FILTER: Key = Key(3);
+    pub const ICMP_FILTER: Key = Key::of(NO_LEVEL, 3);
     /// The groups that a datagram socket is in.
-    pub const GROUPS: Key = Key(4);
+    pub const GROUPS: Key = Key::of(NO_LEVEL, 4);
 
-    /// The value of a socket option. `level` and `name` are below 256, as all of Linux's are but
-    /// for `SOL_*` above the protocols' numbers; `None` otherwise.
+    /// The value of a socket option. `None`: the level is not below 127 or the name not below 256,
+    /// as all of Linux's are but for the `SOL_*` above the protocols' numbers.
     pub fn option(level: i32, name: i32) -> Option<Key> {
         let (level, name) = (u8::try_from(level).ok()?, u8::try_from(name).ok()?);
-        // Level 0 (IPPROTO_IP) must not meet the keys above.
-        Some(Key(u16::from(level | 0x80) << 8 | u16::from(name)))
+        (level < NO_LEVEL).then_some(Key::of(level, name))
+    }
+
+    const fn of(level: u8, name: u8) -> Key {
+        Key((level as u16) << 8 | name as u16)
+    }
+
+    /// The option whose value this is: level and name.
+    fn of_option(self) -> Option<(i32, i32)> {
+        let [level, name] = self.0.to_be_bytes();
+        (level != NO_LEVEL).then_some((i32::from(level), i32::from(name)))
     }
 }
 
-/// Extra state in memory.
+/// Extra state in memory, and of which file it is.
 pub struct SocketExtra {
-    words: Words<{ WORDS_MAX + 2 }>,
+    words: [u32; WORDS_MAX],
+    len: usize,
+    /// What is changed is changed there too.
+    file: Option<Raw>,
 }
 
 impl SocketExtra {
-    /// Nothing in it.
+    /// Nothing in it, and of no file.
     pub fn new() -> SocketExtra {
-        SocketExtra { words: Words::starting_with(Word::new(MAGIC)) }
+        SocketExtra { words: [0; WORDS_MAX], len: 0, file: None }
     }
 
     /// That of a socket; nothing in it if it has none. Takes twice its size of the stack; where
@@ -65,36 +79,89 @@ impl SocketExtra {
     pub fn read(&mut self, sock: &Socket) {
         match sock.has(SocketFlags::EXTRA) {
             true => self.read_file(sock.fd),
-            false => self.clear(),
+            false => self.len = 0,
         }
+    }
+
+    /// Whether there is a value of `key`; that one alone is looked for.
+    pub fn has(sock: &Socket, key: Key) -> bool {
+        sock.has(SocketFlags::EXTRA) && numbered_locks::of_key(sock.fd, key.0).next().is_some()
+    }
+
+    /// Reads the value of one key alone, for fewer system calls.
+    #[inline(never)]
+    pub fn read_one(&mut self, sock: &Socket, key: Key) {
+        self.len = 0;
+        if sock.has(SocketFlags::EXTRA) {
+            // It is not whole where a writer is just taking it away.
+            let mut read = || self.read_pairs(numbered_locks::of_key(sock.fd, key.0), true);
+            let _ = (0..TRIES).any(|_| read());
+        }
+    }
+
+    /// The value of an option that is kept as one word; that one alone is read.
+    pub fn option_of(sock: &Socket, level: i32, name: i32) -> Option<i32> {
+        if !sock.has(SocketFlags::EXTRA) {
+            return None;
+        }
+        let pair = numbered_locks::of_key(sock.fd, Key::option(level, name)?.0).next()?;
+        ((pair.index, pair.count) == (0, 1)).then_some(pair.words[0] as i32)
     }
 
     #[inline(never)]
     fn read_file(&mut self, fd: Raw) {
-        let read = self.words.get(fd);
-        if read.is_err() || self.words.as_slice().first() != Some(&Word::new(MAGIC)) {
-            self.clear();
+        for _ in 0..TRIES {
+            if self.read_pairs(numbered_locks::all(fd), false) {
+                return;
+            }
         }
     }
 
-    fn clear(&mut self) {
-        if let Ok([first]) = self.words.resize(1) {
-            *first = Word::new(MAGIC);
+    /// Reads values, or `only_one`. Whether all were there in whole: somebody may be changing one.
+    fn read_pairs(&mut self, mut pairs: Pairs, only_one: bool) -> bool {
+        self.len = 0;
+        let mut whole = true;
+        while let Some(first) = pairs.next() {
+            // One that comes again is on its way out.
+            if self.find(Key(first.key)).is_none() {
+                whole &= self.read_value(first, &mut pairs).is_some();
+                if only_one {
+                    break;
+                }
+            }
         }
+        whole
     }
 
-    /// Changes that of a socket: reads it, lets `edit` change it, and stores it.
+    /// Reads the value that begins with a pair; `None`: it does not go on as that says.
+    fn read_value(&mut self, first: Pair, pairs: &mut Pairs) -> Option<()> {
+        let end = self.len + 1 + first.count;
+        let (head, value) = self.words.get_mut(self.len..end)?.split_first_mut()?;
+        let mut pair = first;
+        for (index, words) in value.chunks_mut(2).enumerate() {
+            if index > 0 {
+                pair = pairs.next()?;
+            }
+            if (pair.key, pair.index) != (first.key, index) {
+                return None;
+            }
+            words.copy_from_slice(&pair.words[..words.len()]);
+        }
+        *head = u32::from(first.key) << 16 | first.count as u32;
+        self.len = end;
+        (first.count > 0).then_some(())
+    }
+
+    /// Changes that of a socket: `edit` gets what is there, and what it sets is kept at once.
     pub fn edit<T>(
         sock: &mut Socket,
         edit: impl FnOnce(&mut SocketExtra) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let fd = sock.fd;
         let result = lock::exclusively(|| {
             let mut extra = SocketExtra::new();
-            extra.read_file(fd);
-            let result = edit(&mut extra)?;
-            extra.words.set(fd)?;
-            Ok(result)
+            extra.read(sock);
+            extra.file = Some(sock.fd);
+            edit(&mut extra)
         })?;
         sock.add(SocketFlags::EXTRA);
         Ok(result)
@@ -103,44 +170,41 @@ impl SocketExtra {
     /// Sets a value of one word.
     pub fn set_word(sock: &mut Socket, key: Key, word: u32) -> Result<(), Errno> {
         lock::change(Change::Word(sock.fd, key.0, word), |change| match change {
-            Change::Word(fd, key, word) => {
-                let mut extra = SocketExtra::new();
-                extra.read_file(fd);
-                extra.set(Key(key), &[word])?;
-                extra.words.set(fd)
-            }
+            Change::Word(fd, key, word) => numbered_locks::set(fd, key, 1, |_| word),
             Change::Flags(fd, clear, set) => super::socket::change_flags(fd, clear, set).map(drop),
         })?;
         sock.add(SocketFlags::EXTRA);
         Ok(())
     }
 
-    /// Gives `to`, which has none yet, a copy of that of `from`, without the entry of `but`.
+    /// Gives `to`, which has none yet, a copy of that of `from`, without the value of `but`.
     pub fn copy(from: &Socket, to: &mut Socket, but: Option<Key>) -> Result<(), Errno> {
-        let mut extra = SocketExtra::of(from);
-        if let Some(key) = but {
-            extra.remove(key);
+        for (key, Value(words)) in SocketExtra::of(from).values() {
+            if but != Some(key) {
+                numbered_locks::set_new(to.fd, key.0, words.len(), |i| words[i])?;
+            }
         }
-        extra.words.set(to.fd)?;
         to.add(SocketFlags::EXTRA);
         Ok(())
     }
 
-    fn entries(&self) -> &[Word] {
-        self.words.as_slice().get(1..).unwrap_or_default()
+    /// All values.
+    fn values(&self) -> impl Iterator<Item = (Key, Value<'_>)> {
+        let mut rest = &self.words[..self.len];
+        core::iter::from_fn(move || {
+            let (head, behind) = rest.split_first()?;
+            let (value, others) = behind.split_at_checked((head & 0xffff) as usize)?;
+            rest = others;
+            Some((Key((head >> 16) as u16), Value(value)))
+        })
     }
 
-    /// Where the entry of `key` is: its first word and its length with it.
+    /// Where the value of `key` is: its head, and the length of both.
     fn find(&self, key: Key) -> Option<(usize, usize)> {
-        let entries = self.entries();
         let mut at = 0;
-        while at < entries.len() {
-            let head = entries[at].get();
-            let len = 1 + (head & 0xffff) as usize;
-            if at + len > entries.len() {
-                return None;
-            }
-            if head >> 16 == u32::from(key.0) {
+        for (of, Value(words)) in self.values() {
+            let len = 1 + words.len();
+            if of == key {
                 return Some((at, len));
             }
             at += len;
@@ -150,16 +214,12 @@ impl SocketExtra {
 
     /// The value of `key`.
     pub fn get(&self, key: Key) -> Option<Value<'_>> {
-        let (at, len) = self.find(key)?;
-        Some(Value(&self.entries()[at + 1..at + len]))
+        self.values().find(|(of, _)| *of == key).map(|(_, value)| value)
     }
 
     /// The value of `key` if it is one word, as an `int`.
     pub fn int(&self, key: Key) -> Option<i32> {
-        match self.get(key)?.0 {
-            [word] => Some(word.get() as i32),
-            _ => None,
-        }
+        self.get(key)?.int()
     }
 
     /// The value of an option that is kept as one word.
@@ -169,54 +229,44 @@ impl SocketExtra {
 
     /// All options that are kept as one word: level, name and value.
     pub fn int_options(&self) -> impl Iterator<Item = (i32, i32, i32)> + '_ {
-        let entries = self.entries();
-        let mut at = 0;
-        core::iter::from_fn(move || {
-            while at < entries.len() {
-                let head = entries[at].get();
-                let (key, count) = ((head >> 16) as u16, (head & 0xffff) as usize);
-                let value = entries.get(at + 1).map(|word| word.get());
-                at += 1 + count;
-                if key & 0x8000 != 0 && count == 1 && at <= entries.len() {
-                    let (level, name) = (i32::from(key >> 8 & 0x7f), i32::from(key & 0xff));
-                    return value.map(|value| (level, name, value as i32));
-                }
-            }
-            None
+        self.values().filter_map(|(key, value)| {
+            let ((level, name), value) = (key.of_option()?, value.int()?);
+            Some((level, name, value))
         })
     }
 
     /// Takes the value of `key` out.
     pub fn remove(&mut self, key: Key) {
+        if let (Some(fd), true) = (self.file, self.get(key).is_some()) {
+            let _ = numbered_locks::remove(fd, key.0);
+        }
+        self.forget(key);
+    }
+
+    /// Takes it out in memory alone.
+    fn forget(&mut self, key: Key) {
         if let Some((at, len)) = self.find(key) {
-            let whole = self.words.as_slice().len();
-            // One word before the entries is the magic.
-            if let Ok(words) = self.words.resize(whole) {
-                words.copy_within(at + 1 + len.., at + 1);
-            }
-            let _ = self.words.resize(whole - len);
+            self.words.copy_within(at + len..self.len, at);
+            self.len -= len;
         }
     }
 
     /// Sets the value of `key`. `ENOBUFS` if there is no room.
     pub fn set(&mut self, key: Key, value: &[u32]) -> Result<(), Errno> {
-        self.set_all(key, value.len(), |i| value[i])
-    }
-
-    /// Sets the value of `key` to `count` words, each made by `word`.
-    pub fn set_all(
-        &mut self,
-        key: Key,
-        count: usize,
-        word: impl Fn(usize) -> u32,
-    ) -> Result<(), Errno> {
-        self.remove(key);
-        let old = self.words.as_slice().len();
-        let words = self.words.resize(old + 1 + count)?;
-        words[old] = Word::new(u32::from(key.0) << 16 | count as u32);
-        for (i, place) in words[old + 1..].iter_mut().enumerate() {
-            *place = Word::new(word(i));
+        let freed = self.find(key).map_or(0, |(_, len)| len);
+        if self.len - freed + 1 + value.len() > WORDS_MAX {
+            return Err(Errno::NOBUFS);
         }
+        match self.file {
+            Some(fd) if freed > 0 => numbered_locks::set(fd, key.0, value.len(), |i| value[i])?,
+            Some(fd) => numbered_locks::set_new(fd, key.0, value.len(), |i| value[i])?,
+            None => {}
+        }
+        self.forget(key);
+        let end = self.len + 1 + value.len();
+        self.words[self.len] = u32::from(key.0) << 16 | value.len() as u32;
+        self.words[self.len + 1..end].copy_from_slice(value);
+        self.len = end;
         Ok(())
     }
 
@@ -268,7 +318,7 @@ impl Default for SocketExtra {
 
 /// The words of a value.
 #[derive(Clone, Copy)]
-pub struct Value<'a>(&'a [Word]);
+pub struct Value<'a>(&'a [u32]);
 
 impl Value<'_> {
     /// How many there are.
@@ -279,18 +329,21 @@ impl Value<'_> {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+    /// The only one, as an `int`.
+    fn int(&self) -> Option<i32> {
+        self.array().map(|[word]| word as i32)
+    }
     /// The `index`-th one.
     pub fn word(&self, index: usize) -> Option<u32> {
-        self.0.get(index).map(|word| word.get())
+        self.0.get(index).copied()
     }
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.iter().map(|word| word.get())
+        self.0.iter().copied()
     }
     /// All of them, if there are `N`.
     pub fn array<const N: usize>(&self) -> Option<[u32; N]> {
-        let words: &[Word; N] = self.0.try_into().ok()?;
-        Some(words.map(Word::get))
+        self.0.try_into().ok()
     }
 }
 
@@ -328,11 +381,18 @@ mod tests {
     fn a_full_one_says_so_and_stays() {
         let (_file, mut sock) = socket();
         SocketExtra::set_word(&mut sock, Key::PEER, 1).unwrap();
-        let full = SocketExtra::edit(&mut sock, |extra| extra.set(Key::GROUPS, &[0; WORDS_MAX]));
-        assert_eq!(full, Err(Errno::NOBUFS));
-        assert_eq!(SocketExtra::of(&sock).int(Key::PEER), Some(1));
-        let most = SocketExtra::edit(&mut sock, |e| e.set(Key::GROUPS, &[0; WORDS_MAX - 3]));
-        assert_eq!(most, Ok(()));
+        let most = numbered_locks::VALUE_MAX;
+        let mut set = |key, count| {
+            SocketExtra::edit(&mut sock, |extra| extra.set(key, &[7; WORDS_MAX][..count]))
+        };
+        assert_eq!(set(Key::GROUPS, most + 1), Err(Errno::NOBUFS));
+        assert_eq!(set(Key::GROUPS, most), Ok(()));
+        assert_eq!(set(Key::ERRORS, WORDS_MAX - most - 3), Err(Errno::NOBUFS));
+        assert_eq!(set(Key::ERRORS, WORDS_MAX - most - 4), Ok(()));
+        let extra = SocketExtra::of(&sock);
+        let lengths =
+            [Key::PEER, Key::GROUPS, Key::ERRORS].map(|key| extra.get(key).unwrap().len());
+        assert_eq!(lengths, [1, most, WORDS_MAX - most - 4]);
     }
 
     #[test]

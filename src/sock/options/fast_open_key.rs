@@ -20,7 +20,7 @@ pub fn of(sock: &Socket) -> Option<FastOpenKeys> {
     }
     let (mut bytes, mut len) = ([0; FastOpenKeys::LEN_MAX], 0);
     let mut extra = SocketExtra::new();
-    extra.read(sock);
+    extra.read_one(sock, key()?);
     for word in extra.get(key()?)?.iter() {
         bytes.get_mut(len..len + 4)?.copy_from_slice(&word.to_ne_bytes());
         len += 4;

@@ -21,11 +21,8 @@ use super::descriptor::socket::Socket;
 use crate::host::Errno;
 
 /// An option that is kept in the extra state, as the program has set it.
-#[inline(never)]
 pub fn kept(sock: &Socket, level: i32, name: i32) -> Option<i32> {
-    let mut extra = SocketExtra::new();
-    extra.read(sock);
-    extra.option(level, name)
+    SocketExtra::option_of(sock, level, name)
 }
 
 /// Keeps the value of an option in the extra state.

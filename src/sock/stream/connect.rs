@@ -8,13 +8,16 @@ use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{Errno, fd, guard::guarded, unix};
 use crate::net::brief::{Destination, Loopback, Outside};
 use crate::protocol::name::Role;
+use crate::protocol::request::Request;
 use crate::sock::bind;
+use crate::sock::client;
 use crate::sock::descriptor::ends::source_for;
 use crate::sock::descriptor::flags::SocketFlags;
 use crate::sock::descriptor::sockaddr::{self, Given};
 use crate::sock::descriptor::socket::{Socket, canonical};
 use crate::sock::descriptor::state::{Cause, StreamState};
 use crate::sock::net;
+use crate::sock::options::wire;
 use crate::sock::replace;
 
 /// What is left to be done of a connect, in a frame that the thread may leave.
@@ -162,6 +165,10 @@ pub fn disconnect(mut sock: Socket) -> Result<(), Errno> {
         error::take_failure(&mut sock);
         sock.advance_and(Cause::GiveUp, SocketFlags::WIRE, 0);
         return Ok(());
+    }
+    if let (true, Ok(tuple)) = (sock.has(SocketFlags::WIRE), wire::tuple(&sock)) {
+        // tcp_disconnect: the peer gets a reset.
+        let _ = client::errno_of(&Request::Abort(tuple));
     }
     let bound = if sock.has(SocketFlags::BOUND) { sock.own_name() } else { None };
     let mut fresh = replace::unix_file(sock)?;

@@ -37,6 +37,8 @@ pub fn end_reason(sock: &mut Socket, kernel_error: bool) -> Option<Errno> {
     let answer = client::errno_of(&Request::EndReason(tuple));
     take_kernel(sock);
     let reason = match answer {
+        // A reset may still come.
+        Ok(0) if sock.state() == StreamState::BothShut => return None,
         Ok(0) if sock.state().write_is_shut() => None, // both sides had closed
         Ok(byte) => Some(from_byte(byte).unwrap_or(Errno::CONNRESET)),
         // The engine hangs up in good order only when both directions have ended. Otherwise it has

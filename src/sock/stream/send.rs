@@ -89,7 +89,9 @@ fn broken(mut sock: Socket, payload: Payload) -> Result<usize, Errno> {
     if state == StreamState::Failed || state.write_is_shut() || !state.has_peer() {
         return Err(Errno::PIPE);
     }
-    if let Some(errno) = error::end_reason(&mut sock, false) {
+    // The engine reads what is written until a connection has failed.
+    let failed = sock.has(SocketFlags::WIRE);
+    if let Some(errno) = error::end_reason(&mut sock, failed) {
         return Err(errno);
     }
     let kernel = error::take_kernel(&sock);
