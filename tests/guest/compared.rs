@@ -81,14 +81,14 @@ const BUDGETS: &[(&str, i64)] = &[
     ("socket_stream", 1),
     ("socket_datagram", 1),
     ("syscall_socket", 1),
-    ("bind_stream", 3),
-    ("bind_datagram", 3),
+    ("bind_stream", 2),
+    ("bind_datagram", 2),
     // Those that have the port are looked for in the kernel's list.
     ("bind_stream_given", 9),
     ("bind_datagram_given", 9),
     ("bind_taken", 7),
-    ("listen", 2),
-    ("listen_unbound", 5),
+    ("listen", 3),
+    ("listen_unbound", 6),
     ("getsockname", 1),
     ("getsockname_datagram", 2),
     ("getpeername", 3),
@@ -98,15 +98,15 @@ const BUDGETS: &[(&str, i64)] = &[
     ("connect_nonblocking", 5),
     ("connect_bound", 6),
     // The name says what was dialled first: what is dialled now is kept in the extra state.
-    ("connect_again", 11),
+    ("connect_again", 10),
     // Every name that may listen there is tried.
     ("connect_refused", 53),
     ("connect_nonblocking_refused", 67),
-    ("connect_datagram", 7),
+    ("connect_datagram", 6),
     ("accept", 3),
     ("accept_plain", 3),
     ("accept4", 3),
-    ("sendto_first", 3),
+    ("sendto_first", 2),
     // What a datagram socket is connected to, and its options, are asked each time.
     ("send_datagram", 1),
     ("sendto_bound", 1),
@@ -121,7 +121,8 @@ const BUDGETS: &[(&str, i64)] = &[
     ("recvmsg", 1),
     ("recvmsg_datagram", 1),
     ("recvmmsg", 1),
-    ("recvmsg_control", 3),
+    // One for each option that asks for some.
+    ("recvmsg_control", 4),
     ("set_nodelay", 1),
     ("set_reuseaddr", 1),
     ("set_keepidle", 4),
@@ -132,7 +133,8 @@ const BUDGETS: &[(&str, i64)] = &[
     ("get_ttl", 1),
     ("get_info", 2),
     ("shutdown", 4),
-    ("shutdown_listener", 2),
+    // What waits in the queue is ended.
+    ("shutdown_listener", 3),
     // Not ours, and nothing is known of them yet.
     ("getsockname_unix", 2),
     ("send_unix", 2),

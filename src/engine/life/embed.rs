@@ -3,7 +3,7 @@ use super::super::config::EngineConfig;
 use super::super::error::EngineError;
 use super::super::state::Engine;
 use super::super::state::lifetime::Stop;
-use crate::host::{Errno, log, signal};
+use crate::host::{Errno, fd, fd::Raw, log, signal};
 use crate::net::{Brief, brief, file};
 use crate::sock::net;
 use parking_lot::{Mutex, MutexGuard};
@@ -15,6 +15,21 @@ struct Running {
     process: u32,
     stop: Stop,
     thread: JoinHandle<()>,
+    /// Descriptors that hold the net's names, and their inodes.
+    names: [(Raw, u32); 4],
+}
+
+impl Running {
+    /// In a forked child: what it has of its parent's engine must not keep the net's names from
+    /// others when the parent has died. The thread is the parent's.
+    fn abandon(self) {
+        for (raw, inode) in self.names {
+            if fd::inode(raw) == Ok(inode) {
+                let _ = fd::close(raw);
+            }
+        }
+        core::mem::forget(self);
+    }
 }
 
 static ENGINE: Mutex<Option<Running>> = Mutex::new(None);
@@ -26,9 +41,8 @@ const LOCK_PATIENCE: core::time::Duration = core::time::Duration::from_secs(20);
 /// The engine of this process, if it has one. `EAGAIN`: it is being started or ended.
 fn lock() -> Result<MutexGuard<'static, Option<Running>>, Errno> {
     let mut running = ENGINE.try_lock_for(LOCK_PATIENCE).ok_or(Errno::AGAIN)?;
-    if running.as_ref().is_some_and(|r| r.process != own_pid()) {
-        // The thread and its descriptors are the parent's.
-        core::mem::forget(running.take());
+    if let Some(of_parent) = running.take_if(|r| r.process != own_pid()) {
+        of_parent.abandon();
     }
     Ok(running)
 }
@@ -65,6 +79,7 @@ pub fn start(text: &str, enter: impl FnOnce(&Brief) -> Result<(), Errno>) -> Res
     })?;
     enter(&brief)?;
     let stop = engine.stop_handle();
+    let names = engine.names().map(|raw| (raw, fd::inode(raw).unwrap_or(0)));
     let thread = signal::with_all_blocked(|| {
         std::thread::Builder::new().name("understudy".into()).spawn(move || {
             if let Err(error) = engine.run() {
@@ -73,7 +88,7 @@ pub fn start(text: &str, enter: impl FnOnce(&Brief) -> Result<(), Errno>) -> Res
         })
     });
     let thread = thread.map_err(|_| Errno::AGAIN)?;
-    *running = Some(Running { process: own_pid(), stop, thread });
+    *running = Some(Running { process: own_pid(), stop, thread, names });
     Ok(())
 }
 

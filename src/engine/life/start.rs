@@ -105,6 +105,11 @@ impl Engine {
         Ok(self)
     }
 
+    /// The descriptors that hold the net's names.
+    pub fn names(&self) -> [std::os::fd::RawFd; 4] {
+        self.doors.descriptors()
+    }
+
     /// The handle that ends [`Engine::run`].
     pub fn stop_handle(&self) -> Stop {
         self.lifetime.stop_handle()

@@ -13,7 +13,7 @@ use crate::base::time::Duration;
 use crate::protocol::name::{NetId, Role};
 use rustix::io::Errno;
 use rustix::net::SocketType;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// How long accepting rests when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -46,6 +46,11 @@ impl Doors {
         rustix::net::sockopt::set_socket_passcred(&datagrams, true).map_err(failed)?;
         let alarm = unix::bound(SocketType::DGRAM, net, Role::Alarm).map_err(failed)?;
         Ok(Doors { connections, datagrams, control, alarm, paused: false, closed: false })
+    }
+
+    /// The descriptors that hold the net's names.
+    pub fn descriptors(&self) -> [RawFd; 4] {
+        [&self.connections, &self.datagrams, &self.control, &self.alarm].map(AsRawFd::as_raw_fd)
     }
 
     /// Puts them into the poller.
