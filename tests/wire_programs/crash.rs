@@ -2,12 +2,14 @@
 use crate::common::wire::{OURS4, PEER4, Wire};
 use crate::common::{Mode, wait_for};
 use crate::web::{fetch, start_nginx};
-use crate::{need, need_root};
+use crate::{need, need_filters, need_root};
 
 #[test]
 fn an_engine_dies_under_load_and_comes_back() {
     need!("nginx", "curl", "wrk");
     need_root!();
+    // A device of TAP goes with its engine.
+    need_filters!();
     let mut wire = Wire::new(Mode::Understudy);
     let mut nginx = start_nginx(&wire.ours);
     fetch(&wire.peer, OURS4, PEER4);
@@ -32,6 +34,7 @@ fn an_engine_dies_under_load_and_comes_back() {
 fn connections_of_a_dead_engine_are_reset() {
     need!("python3");
     need_root!();
+    need_filters!();
     let mut wire = Wire::new(Mode::Understudy);
     let server = "
 import socket, sys

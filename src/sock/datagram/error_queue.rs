@@ -81,6 +81,7 @@ fn drop_alarms(sock: &Socket) {
 
 /// `struct sock_extended_err`, and behind it the address of the host that reported the error; how
 /// many bytes of it there are.
+#[inline(never)]
 fn extended(sock: &Socket, record: &ErrorRecord) -> ([u8; 44], usize) {
     let mut bytes = [0; 44];
     bytes[..4].copy_from_slice(&u32::from(record.errno).to_ne_bytes());
@@ -97,6 +98,7 @@ fn extended(sock: &Socket, record: &ErrorRecord) -> ([u8; 44], usize) {
 }
 
 /// The oldest error in the extra state, and whether there are more.
+#[inline(never)]
 fn take_local(sock: &mut Socket) -> Result<Option<(ErrorRecord, bool)>, Errno> {
     if !sock.has(SocketFlags::EXTRA) {
         return Ok(None);
@@ -127,6 +129,7 @@ fn take_local(sock: &mut Socket) -> Result<Option<(ErrorRecord, bool)>, Errno> {
 
 /// Keeps the error of a datagram for which nothing was bound on this machine: what Linux makes of
 /// the port unreachable that it sends to itself.
+#[inline(never)]
 pub fn nothing_bound(sock: &mut Socket, to: SocketAddr, payload: Payload) -> Result<(), Errno> {
     let mut quote = [0; LOCAL_QUOTE_MAX];
     let len = payload.read(&mut quote)?;
@@ -163,6 +166,7 @@ pub fn too_long(sock: &mut Socket, to: SocketAddr, mtu: u16) -> Result<(), Errno
 }
 
 /// Keeps an error in the extra state; when there is no room any more, it is lost.
+#[inline(never)]
 fn push_local(sock: &mut Socket, record: &ErrorRecord) -> Result<(), Errno> {
     let bytes = record.encode();
     let added = 1 + bytes.len().div_ceil(4);
@@ -194,6 +198,7 @@ pub fn show_again(sock: &Socket) {
 }
 
 /// The engine's oldest error for this socket, and whether there are more.
+#[inline(never)]
 fn take_remote(sock: &Socket) -> Option<(ErrorRecord, bool)> {
     if !net::current().has_engine() {
         return None;

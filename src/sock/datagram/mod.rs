@@ -3,12 +3,12 @@
 //! # How UDP is made of unix datagrams
 //!
 //! - A socket is a unix datagram socket with a name of the role
-//!   [`crate::protocol::name::Role::Datagram`]; the first send or connect gives it one. The sender's
-//!   name is the sender's address.
+//!   [`crate::protocol::name::Role::Datagram`]; the first send or connect gives it one. The
+//!   sender's name is the sender's address.
 //! - The *logical* peer of a connected socket is in its extra state. If a socket has that address,
 //!   it is the *kernel's* peer: plain `send` and `recv` go straight through, and the kernel refuses
-//!   datagrams of others, as UDP does. When it is gone, the kernel says `ECONNREFUSED` or `ENOTCONN`
-//!   at the next send, and the address is looked up anew.
+//!   datagrams of others, as UDP does. When it is gone, the kernel says `ECONNREFUSED` or
+//!   `ENOTCONN` at the next send, and the address is looked up anew.
 //! - UDP tells a connected sender late that nothing was bound there: the send succeeds, the next
 //!   call fails. [`raise`] makes the kernel say so, so that `poll` and a blocked `recv` see it too.
 //! - A host on the wire is a peer socket of the engine ([`crate::protocol::name::Role::Proxy`]).

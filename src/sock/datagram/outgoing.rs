@@ -4,6 +4,7 @@ use super::groups;
 use super::interest;
 use super::peer::{self, late_error, link, with_peer_socket};
 use super::route::{self, Route};
+use crate::base::FourTuple;
 use crate::base::addr::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::host::{
     Errno, clock, event,
@@ -152,43 +153,21 @@ pub fn along(sock: &Socket, out: Outgoing, route: &Route, to: SocketAddr) -> Res
         Route::Local(remote)
             if !out.settings.is_usual() || hidden_source(sock, remote).is_some() =>
         {
-            let meta = meta_of(&out.settings, hidden_source(sock, remote));
-            let meta = meta.as_ref().map(Owned::raw);
-            patiently(sock, &out, remote, |out| {
-                route::first_that_answers(sock, remote, |name| {
-                    out.post_with_meta(sock.fd, &address_of(name), meta)
-                })
-            })
+            with_meta(sock, &out, remote)
         }
         Route::Wire(tuple) if !out.settings.is_usual() => {
             check_path(sock, &out, tuple.remote)?;
-            let transport = sock.transport();
-            let header = UdpSendHeader { transport, tuple, settings: out.settings };
-            patiently(sock, &out, tuple.remote, |out| out.post_with_header(sock.fd, net, &header))
+            with_header(sock, &out, tuple, net)
         }
-        Route::Local(remote) => patiently(sock, &out, remote, |out| {
-            route::first_that_answers(sock, remote, |name| {
-                out.post(sock.fd, Some(&address_of(name)))
-            })
-        }),
-        Route::Wire(tuple) => {
-            let transport = sock.transport();
-            let role = Role::Proxy { transport, local: tuple.local, remote: tuple.remote };
-            let name = address_of(&Name { net, role });
-            patiently(sock, &out, tuple.remote, |out| {
-                with_peer_socket(transport, tuple, || out.post(sock.fd, Some(&name)))
-            })
-        }
+        Route::Local(remote) => plainly(sock, &out, remote),
+        Route::Wire(tuple) => to_peer_socket(sock, &out, tuple, net),
         Route::Group(remote) => return to_group(sock, &out, remote),
         Route::Outside => return outside(sock, out, to),
     };
     match sent {
         Err(Errno::CONNREFUSED) => {
             if let Route::Local(remote) = *route {
-                let concerned = sock.has(SocketFlags::RECVERR) || peer::peer(sock) == Some(remote);
-                if concerned {
-                    error_queue::refused(sock, remote, out.payload)?;
-                }
+                refused(sock, remote, out.payload)?;
             }
             Ok(out.len)
         }
@@ -203,8 +182,66 @@ pub fn along(sock: &Socket, out: Outgoing, route: &Route, to: SocketAddr) -> Res
     }
 }
 
+/// Nothing is bound there: who has asked for errors, or is connected to that, is told.
+#[inline(never)]
+fn refused(sock: &Socket, remote: SocketAddr, payload: Payload) -> Result<(), Errno> {
+    let concerned = sock.has(SocketFlags::RECVERR) || peer::peer(sock) == Some(remote);
+    if concerned { error_queue::refused(sock, remote, payload) } else { Ok(()) }
+}
+
+// Each way is a function of its own, so that a call has the stack of one of them only.
+
+/// To a socket of this machine that must be told more than the datagram.
+#[inline(never)]
+fn with_meta(sock: &Socket, out: &Outgoing, remote: SocketAddr) -> Result<usize, Errno> {
+    let meta = meta_of(&out.settings, hidden_source(sock, remote));
+    let meta = meta.as_ref().map(Owned::raw);
+    patiently(sock, out, remote, |out| {
+        route::first_that_answers(sock, remote, |name| {
+            out.post_with_meta(sock.fd, &address_of(name), meta)
+        })
+    })
+}
+
+/// To a socket of this machine.
+#[inline(never)]
+fn plainly(sock: &Socket, out: &Outgoing, remote: SocketAddr) -> Result<usize, Errno> {
+    patiently(sock, out, remote, |out| {
+        route::first_that_answers(sock, remote, |name| out.post(sock.fd, Some(&address_of(name))))
+    })
+}
+
+/// To the engine, which is to send it otherwise than usual.
+#[inline(never)]
+fn with_header(
+    sock: &Socket,
+    out: &Outgoing,
+    tuple: FourTuple,
+    net: NetId,
+) -> Result<usize, Errno> {
+    let header = UdpSendHeader { transport: sock.transport(), tuple, settings: out.settings };
+    patiently(sock, out, tuple.remote, |out| out.post_with_header(sock.fd, net, &header))
+}
+
+/// To the engine's socket that stands for a host on the wire.
+#[inline(never)]
+fn to_peer_socket(
+    sock: &Socket,
+    out: &Outgoing,
+    tuple: FourTuple,
+    net: NetId,
+) -> Result<usize, Errno> {
+    let transport = sock.transport();
+    let role = Role::Proxy { transport, local: tuple.local, remote: tuple.remote };
+    let name = address_of(&Name { net, role });
+    patiently(sock, out, tuple.remote, |out| {
+        with_peer_socket(transport, tuple, || out.post(sock.fd, Some(&name)))
+    })
+}
+
 /// A datagram that must not be cut, and is longer than the path takes: `EMSGSIZE`, which also goes
 /// into the error queue of who asked for that (ip_local_error).
+#[inline(never)]
 fn check_path(sock: &Socket, out: &Outgoing, to: SocketAddr) -> Result<(), Errno> {
     /// What every link carries (RFC 8200 5): nobody need be asked.
     const CARRIED: usize = 1280;
@@ -246,6 +283,7 @@ fn meta_of(settings: &SendSettings, source: Option<IpAddr>) -> Option<Owned> {
 
 /// The source address of a datagram to `remote`, where the receiver cannot tell it from our name:
 /// that is a wildcard, and `remote` is not the loopback address that is taken for it then.
+#[inline(never)]
 pub fn hidden_source(sock: &Socket, remote: SocketAddr) -> Option<IpAddr> {
     let usual: IpAddr = match sock.wildcard() {
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -256,6 +294,7 @@ pub fn hidden_source(sock: &Socket, remote: SocketAddr) -> Option<IpAddr> {
 }
 
 /// To a group, in a net without an engine.
+#[inline(never)]
 fn to_group(sock: &Socket, out: &Outgoing, group: SocketAddr) -> Result<usize, Errno> {
     if out.settings.no_loop {
         return Ok(out.len);
@@ -274,6 +313,7 @@ fn to_group(sock: &Socket, out: &Outgoing, group: SocketAddr) -> Result<usize, E
 }
 
 /// To the host's own network, from now on: a kernel socket under the descriptor.
+#[inline(never)]
 fn outside(sock: &Socket, out: Outgoing, to: SocketAddr) -> Result<usize, Errno> {
     replace::kernel_file(*sock)?;
     let to = sockaddr::encode(to);
