@@ -1,6 +1,7 @@
 // Children that share descriptors or memory with their parent: vfork, posix_spawn, clone with
 // CLONE_FILES, fork in a program with threads. What a child does to its descriptors is not done to
 // the parent's, and what it does to shared ones is noticed.
+// sanitizer: skip, children that share memory are no threads to a sanitizer
 #include "guest.h"
 #include <pthread.h>
 #include <sched.h>

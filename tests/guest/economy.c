@@ -1,6 +1,7 @@
 // How many system calls each call makes, counted by a tracer, between two calls of getppid that
 // mark its begin and its end. Prints a line for each: its title and the number, then the numbers of
 // the calls. The test subtracts what the kernel's run has shown.
+// sanitizer: skip, it counts system calls, and a sanitizer makes its own
 #include "calls.h"
 #include <sys/ptrace.h>
 #include <sys/user.h>

@@ -1,5 +1,6 @@
 // Another library that stands in for the same functions, as a user's own would: it counts the calls
 // of each, hands them on to the next library, and says the counts on standard error at the end.
+// sanitizer: skip, it is a library, which tests/guest/preload.rs runs
 #include <dlfcn.h>
 #include <stdio.h>
 

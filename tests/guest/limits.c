@@ -1,6 +1,7 @@
 // Every call at the edge of a limit of the process: with no descriptor left, with one left, and
 // where files may not grow. Prints a line for each call; the test compares the lines of the
 // kernel's run with ours.
+// sanitizer: skip, a sanitizer needs descriptors
 #include "calls.h"
 #include <sys/resource.h>
 

@@ -1,6 +1,7 @@
 // A signal handler makes the same call that it interrupts: at many places of each call, first with
 // descriptors of its own, then with the same one. No call allocates: malloc is counted, because an
 // allocation in the handler while another one is under way would be the end of the heap.
+// sanitizer: skip, it stops after each instruction
 #include "calls.h"
 #include "step.h"
 
