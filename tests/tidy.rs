@@ -488,5 +488,7 @@ fn the_header_speaks_c() {
     assert!(header.contains("us_socket("), "the header declares nothing");
 }
 
+#[path = "tidy/compiled.rs"]
+mod compiled;
 #[path = "tidy/cycles.rs"]
 mod cycles;

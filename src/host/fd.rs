@@ -73,7 +73,7 @@ pub fn has_seals(fd: Raw) -> bool {
     fcntl(fd, libc::F_GET_SEALS, 0).is_ok()
 }
 
-/// `struct f_owner_ex`: who gets the signals of a descriptor.
+/// `struct f_owner_ex`: which process or thread gets the signals of a descriptor.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 pub struct SignalOwner {

@@ -2,7 +2,7 @@
 //!
 //! Locks of an open file description (`F_OFD_SETLK`, fcntl(2)) belong to the file as everybody has
 //! it: copies of the descriptor, children and receivers of it share them, and they go with it.
-//! Every file takes them, also a socket, and a lock excludes nobody who does not ask for one. So
+//! Every file takes them, also a socket, and a lock only stops those that lock too. So
 //! the place and the length of a lock are two numbers that stay with the file:
 //!
 //! | bits of the place | what |
@@ -116,7 +116,8 @@ impl Iterator for Pairs {
 }
 
 /// Keeps a value of `count` words (1 to [`VALUE_MAX`]), each given by `word`, instead of the one
-/// before. Whoever reads at the same time gets either. `ENOBUFS`: there is no room.
+/// before. A reader at the same time gets the old value or the new one. `ENOBUFS`: there is no
+/// room.
 pub fn set(fd: Raw, key: u16, count: usize, word: impl Fn(usize) -> u32) -> Result<(), Errno> {
     let old = first(fd, Range::of_key(key))?.map(Pair::of);
     let place = match old {

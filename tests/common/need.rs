@@ -1,9 +1,10 @@
 //! What a test needs of the machine. If it is not there the test says so and ends; `tests/run` sets
 //! `UNDERSTUDY_TEST_STRICT` where nothing may be missing, and then it fails.
+use super::wait::wait_within;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Ends the calling test, aloud, unless the named programs and network namespaces are there.
 #[macro_export]
@@ -67,14 +68,8 @@ pub fn filters() -> bool {
         let mut python = Command::new("python3");
         let quiet = python.args(["-c", attach]).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(mut child) = quiet.spawn() else { return true };
-        let end = Instant::now() + Duration::from_secs(15);
-        while Instant::now() < end {
-            match child.try_wait() {
-                Ok(None) => std::thread::sleep(Duration::from_millis(50)),
-                _ => return true,
-            }
-        }
-        false
+        let patience = Duration::from_secs(15);
+        wait_within(patience, || child.try_wait().transpose()).is_some()
     })
 }
 

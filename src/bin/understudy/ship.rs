@@ -94,7 +94,7 @@ fn forget_paths(bytes: &mut [u8], path: &[u8]) {
     }
 }
 
-/// Writes a file in one step: whoever uses the old one keeps it.
+/// Writes a file in one step: a process that has the old one open keeps it.
 pub fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let why = || format!("{} cannot be written", path.display());
     if let Some(dir) = path.parent() {

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `requests` | who may ask what, and the answers |
+//! | `requests` | which user may make which request, and the answers |
 //! | `connection` | questions about wire connections, and their options |
 //! | `snapshot` | everything that `understudy ss` and `status` show |
 mod connection;

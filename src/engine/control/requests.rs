@@ -1,6 +1,6 @@
 //! The control channel: programs, and the tool, ask; the engine answers. One packet each.
 //!
-//! Callers are believed only as far as their credentials go: a user who may be in the net may ask
+//! The kernel says which user a caller is (`SO_PEERCRED`). A user that may join the net may ask
 //! about it; options of a connection are set by its user or root (or by any user of the net for
 //! one that a root server accepted: its workers have dropped their privileges); `Capture` and
 //! `Stop` are for the engine's user and root.

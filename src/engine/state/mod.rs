@@ -18,7 +18,7 @@
 //! | `datagram_errors` | what datagram sockets are to be told, and the errors that wait for them |
 //! | `memberships` | which sockets are members of which groups |
 //! | `port` | the links |
-//! | `net_state` | what programs are told of the net, and who may be in it |
+//! | `net_state` | the description of the net that programs read, and which users may join it |
 //! | `lifetime` | since when the engine runs, and until when |
 //! | `steps` | the driver of an engine that is taken step by step |
 pub mod callers;

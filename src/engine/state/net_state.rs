@@ -1,5 +1,5 @@
-//! What programs are told of the net (the brief), and who may be in it. The brief follows the
-//! addresses of the links.
+//! The description of the net that programs read (the brief), and which users may join the net.
+//! The brief is written again when an address of a link changes.
 use super::super::system::brief_file::BriefFile;
 use crate::base::addr::IpAddr;
 use crate::net::brief::{Brief, BriefRoute, Users, may_join};
